@@ -1,0 +1,1 @@
+"""A training run is a pure function. Start in ``learner.py``, then ``train.py``."""

@@ -1,0 +1,121 @@
+"""What is refused, in one line each: what was found, and what is allowed.
+
+Only concrete values can be looked at; inside ``jit`` and ``vmap`` values are traced, and pass.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxnets.types import Batch
+
+
+class InputError(ValueError):
+    """Something a person gave cannot be used; the message is one line, for that person."""
+
+
+class Interval(NamedTuple):
+    """Allowed values of a hyperparameter, for ``Annotated[float, Interval(0)]``."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    includes_low: bool = True
+    includes_high: bool = True
+
+    def __contains__(self, value: float) -> bool:
+        above = self.low <= value if self.includes_low else self.low < value
+        below = value <= self.high if self.includes_high else value < self.high
+        return above and below
+
+    def __str__(self) -> str:
+        left, right = "[" if self.includes_low else "(", "]" if self.includes_high else ")"
+        return f"{left}{self.low:g}, {self.high:g}{right}"
+
+
+POSITIVE = Interval(0, includes_low=False, includes_high=False)
+NON_NEGATIVE = Interval(0, includes_high=False)
+FRACTION = Interval(0, 1, includes_high=False)
+
+
+def is_traced(*values: Any) -> bool:
+    """Whether a value is known only when the compiled program runs."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+
+
+def interval(name: str, value: Any, allowed: Interval) -> None:
+    """Refuses a number, or an array with a number, outside ``allowed`` (NaN is outside always).
+
+    >>> interval("learning_rate", -0.1, NON_NEGATIVE)
+    Traceback (most recent call last):
+    jaxnets.check.InputError: learning_rate = -0.1, allowed is [0, inf)
+    """
+    if is_traced(value):
+        return
+    for number in np.ravel(np.asarray(value)):
+        if number not in allowed:
+            raise InputError(f"{name} = {number}, allowed is {allowed}")
+
+
+def choice(name: str, value: str, allowed: Iterable[str]) -> None:
+    """Refuses a name that is not among the allowed ones, and suggests the nearest.
+
+    >>> choice("sampling", "epochs", ["epoch", "replacement", "sequential"])
+    Traceback (most recent call last):
+    jaxnets.check.InputError: unknown sampling 'epochs': did you mean 'epoch'? allowed: epoch, replacement, sequential
+    """
+    allowed = list(allowed)
+    if value in allowed:
+        return
+    near = difflib.get_close_matches(value, allowed, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    raise InputError(f"unknown {name} {value!r}: {hint}allowed: {', '.join(allowed)}")
+
+
+def batch(name: str, rows: Batch, num_classes: int | None = None) -> None:
+    """Refuses rows that no learner can use.
+
+    Raises:
+        InputError: no rows, inputs and targets of different lengths, NaN or infinity, or labels
+            outside ``0..num_classes-1``.
+    """
+    if is_traced(rows):
+        return
+    lengths = {len(leaf) for leaf in jax.tree.leaves(rows)}
+    if lengths == {0}:
+        raise InputError(f"{name}: no rows, at least one is needed")
+    if len(lengths) > 1:
+        inputs, targets = (len(jax.tree.leaves(part)[0]) for part in rows)
+        raise InputError(f"{name}: {inputs} inputs and {targets} targets, allowed is one target a row")
+    for part, leaves in zip(("inputs", "targets"), map(jax.tree.leaves, rows), strict=True):
+        for leaf in leaves:
+            _finite(f"{name} {part}", leaf)
+    if num_classes is not None:
+        _labels(f"{name} targets", np.asarray(rows.targets), num_classes)
+
+
+def _finite(name: str, array: Any) -> None:
+    array = np.asarray(array)
+    if array.dtype.kind != "f":
+        return
+    wrong = ~np.isfinite(array)
+    if wrong.any():
+        row = int(np.argwhere(wrong)[0][0])
+        raise InputError(
+            f"{name}: {wrong.sum()} of {array.size} values are NaN or infinite, the first in row {row}"
+        )
+
+
+def _labels(name: str, labels: np.ndarray, num_classes: int) -> None:
+    if labels.dtype.kind not in "iu" or labels.ndim != 1:
+        raise InputError(
+            f"{name}: {labels.dtype} of shape {labels.shape}, allowed are integers of shape (rows,)"
+        )
+    wrong = labels[(labels < 0) | (labels >= num_classes)]
+    if wrong.size:
+        raise InputError(f"{name}: label {wrong[0]}, allowed are 0 to {num_classes - 1}")
