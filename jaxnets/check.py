@@ -28,7 +28,7 @@ class Interval(NamedTuple):
     includes_low: bool = True
     includes_high: bool = True
 
-    def __contains__(self, value: float) -> bool:
+    def __contains__(self, value: Any) -> bool:
         above = self.low <= value if self.includes_low else self.low < value
         below = value <= self.high if self.includes_high else value < self.high
         return above and below
@@ -57,7 +57,7 @@ def interval(name: str, value: Any, allowed: Interval) -> None:
     """
     if is_traced(value):
         return
-    for number in np.ravel(np.asarray(value)):
+    for number in np.ravel(np.asarray(value)).tolist():
         if number not in allowed:
             raise InputError(f"{name} = {number}, allowed is {allowed}")
 
@@ -65,9 +65,9 @@ def interval(name: str, value: Any, allowed: Interval) -> None:
 def choice(name: str, value: str, allowed: Iterable[str]) -> None:
     """Refuses a name that is not among the allowed ones, and suggests the nearest.
 
-    >>> choice("sampling", "epochs", ["epoch", "replacement", "sequential"])
+    >>> choice("sampling", "epochs", ["epoch", "sequential"])
     Traceback (most recent call last):
-    jaxnets.check.InputError: unknown sampling 'epochs': did you mean 'epoch'? allowed: epoch, replacement, sequential
+    jaxnets.check.InputError: unknown sampling 'epochs': did you mean 'epoch'? allowed: epoch, sequential
     """
     allowed = list(allowed)
     if value in allowed:

@@ -21,12 +21,15 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int, Key, PyTree, Shaped
+from jaxtyping import Bool, Float, Int, PRNGKeyArray, PyTree, Shaped
 
 Array = jax.Array | np.ndarray
 """An array on a device or on the host: every function takes both."""
 
-Scalar = Float[Array, ""] | float
+Key = PRNGKeyArray
+"""A random key, of ``jax.random.key``."""
+
+Scalar = Float[Array, ""] | Int[Array, ""] | float | int
 """A number that may be traced: a hyperparameter, a loss."""
 
 Inputs = PyTree[Shaped[Array, "..."]]
@@ -38,7 +41,7 @@ Targets = PyTree[Shaped[Array, "..."]]
 State = PyTree
 """All that a learner's next step needs: a pytree of arrays only."""
 
-Metrics = dict[str, Shaped[Array, ""]]
+Metrics = dict[str, Shaped[Array, ""] | float | bool]
 """Numbers for people, by name; ``loss`` is what the step minimises."""
 
 Params = PyTree[Float[Array, "..."]]

@@ -1,0 +1,8 @@
+"""Layers that stay fast inside compiled loops and take traced rates. Start in ``conv.py``."""
+
+from jaxnets.layers.batch_norm import BatchNorm
+from jaxnets.layers.conv import Conv, conv2d
+from jaxnets.layers.dropout import Dropout
+from jaxnets.layers.pooling import average_pool, max_pool
+
+__all__ = ["BatchNorm", "Conv", "Dropout", "average_pool", "conv2d", "max_pool"]

@@ -1,0 +1,173 @@
+"""``python -m experiments [NAME] [options]``: lists the experiments, or runs one."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import os
+import pathlib
+import re
+import sys
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+
+from experiments import _contract
+from experiments._contract import Experiment
+from jaxnets import check
+
+USAGE = "python -m experiments"
+
+
+@dataclasses.dataclass
+class Common:
+    """Options that every experiment has."""
+
+    seeds: int | None = None
+    """How many seeds; by default 3, or 1 where a fit takes more than 30 seconds."""
+    rows: tuple[str, ...] = ()
+    """Rows of the table to run; all by default."""
+    out: pathlib.Path | None = None
+    """Folder for tables and pictures; by default runs/NAME."""
+    precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+    """Of matrix products, where the device has a choice."""
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the command line; the result is the exit status."""
+    try:
+        if not arguments or arguments[0] in ("-h", "--help"):
+            return _list_experiments()
+        if arguments == ["--results"]:
+            return _update_readme()
+        name, *rest = arguments
+        experiment = _contract.load(name)
+        options = _parse(experiment, rest)
+        return _run(experiment, *options)
+    except check.InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the rows that were finished are in the output folder", file=sys.stderr)
+        return 130
+
+
+def _list_experiments() -> int:
+    width = max(map(len, _contract.names()))
+    print(f"usage: {USAGE} NAME [options]; {USAGE} NAME --help\n")
+    for name in _contract.names():
+        print(f"  {name:{width}}  {_contract.load(name).summary}")
+    return 0
+
+
+def _update_readme() -> int:
+    readme = pathlib.Path(__file__).parent.parent / "README.md"
+    text = readme.read_text(encoding="utf8")
+    readme.write_text(_contract.with_results(text), encoding="utf8")
+    print(f"results of {len(_contract.names())} experiments in {readme.name}")
+    return 0
+
+
+def _parse(experiment: Experiment, arguments: list[str]) -> tuple[Common, dict[str, tuple[Any, Any]]]:
+    """The common options, and the table's rows with the options given put into each."""
+    fields = {"common": Common, "hparams": experiment.Hparams, "settings": experiment.Settings}
+    options = dataclasses.make_dataclass(
+        "Options",
+        [
+            (name, Annotated[kind, tyro.conf.arg(name="")], dataclasses.field(default_factory=kind))
+            for name, kind in fields.items()
+        ],
+    )
+    given = _parse_or_refuse(options, experiment, arguments)
+    named = {word.partition("=")[0][2:].replace("-", "_") for word in arguments if word.startswith("--")}
+    rows = experiment.variants()
+    for row in given.common.rows:
+        check.choice("row", row, rows)
+    chosen = {name: row for name, row in rows.items() if name in given.common.rows or not given.common.rows}
+    chosen = {
+        name: (_override(hparams, given.hparams, named), _override(settings, given.settings, named))
+        for name, (hparams, settings) in chosen.items()
+    }
+    for hparams, settings in chosen.values():
+        _contract.check_intervals(hparams)
+        _contract.check_intervals(settings)
+    if given.common.seeds is not None and given.common.seeds < 1:
+        raise check.InputError(f"--seeds {given.common.seeds}, allowed are 1, 2, ...")
+    return given.common, chosen
+
+
+def _parse_or_refuse(options: type, experiment: Experiment, arguments: list[str]) -> Any:
+    """tyro's answer; its framed complaints become one line."""
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                options, args=arguments, prog=f"{USAGE} {experiment.name}", description=experiment.docstring
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+    frame = re.compile(r"[╭╮╰╯│─]+")
+    lines = [frame.sub(" ", line).strip() for line in complaint.getvalue().splitlines()[1:]]
+    text = " ".join(lines).partition("For full helptext")[0]
+    raise check.InputError(f"{' '.join(text.split())} (options: {USAGE} {experiment.name} --help)")
+
+
+def _override(values: Any, given: Any, named: set[str]) -> Any:
+    return values._replace(**{name: getattr(given, name) for name in values._fields if name in named})
+
+
+def _run(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]]) -> int:
+    # Imported here, so that listing and refusing take no second.
+    from experiments import _report
+    from experiments._run import Result, train_row
+
+    configure(common.precision)
+    out = common.out or pathlib.Path("runs") / experiment.name
+    _report.prepare(out)
+    results = []
+    with _report.progress_line(Console(stderr=True), len(rows)) as (report, finish):
+        for name, (hparams, settings) in rows.items():
+            results.append(train_row(experiment, name, hparams, settings, seeds=common.seeds, report=report))
+            finish(_report.line(results[-1]))
+            _report.write_tables(out, results)
+    trained = [result for result in results if isinstance(result, Result)]
+    if not trained:
+        raise check.InputError(results[0].reason)
+    dataset = experiment.data(trained[0].settings)
+    pictures = _report.write_figures(out, experiment.figures(trained, dataset))
+    Console().print(_report.table(results, title=experiment.summary))
+    print(*[out / "table.csv", *pictures], sep="\n")
+    return 0
+
+
+def configure(precision: str) -> None:
+    """Sets what experiments set and imports never do: precision, and the persistent compilation cache."""
+    import jax
+
+    jax.config.update("jax_default_matmul_precision", precision)
+    folder = (
+        pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
+        / "jaxnets"
+        / "compiled"
+    )
+    if jax.config.jax_compilation_cache_dir is not None or not _is_private(folder):
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def _is_private(folder: pathlib.Path) -> bool:
+    """Makes the folder for its owner alone; compiled programs are code, so another's folder is not used."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = folder.stat()
+    except OSError:
+        return False
+    return os.name != "posix" or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

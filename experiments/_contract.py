@@ -1,0 +1,139 @@
+"""What an experiment file defines, and how it is found: by its name in this folder, never by a register.
+
+=====================================  ============================================================
+name                                   what it is
+=====================================  ============================================================
+docstring                              one line; ``Source:``; ``Command:``; ``Expected:``
+``Hparams``                            NamedTuple of scalars, with defaults: traced, sweepable
+``Settings``                           NamedTuple of static choices, with defaults
+``data(settings)``                     -> Dataset
+``learner(hparams, settings)``         -> Learner
+``metrics(outputs, targets)``          -> dict of scalars, for the validation and the test split
+``evaluate(learner, state, dataset)``  optional -> dict: the final numbers, if they are others
+``variants()``                         optional -> {row: (Hparams, Settings)}: rows to compare
+``figures(results, dataset)``          optional -> {file name: Figure}
+=====================================  ============================================================
+
+A field of ``Settings`` that is None and that the data set knows (``num_classes``) is taken from it.
+``num_steps``, ``batch_size``, ``sampling`` and ``evaluate_every``, where ``Settings`` has them, go to
+:func:`jaxnets.train.run`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pathlib
+import re
+from collections.abc import Callable
+from types import ModuleType
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+
+import jax
+
+from jaxnets import check, train
+from jaxnets.data import Dataset
+from jaxnets.learner import Learner
+from jaxnets.types import Metrics, State
+
+RUN_SETTINGS = ("num_steps", "batch_size", "sampling", "evaluate_every")
+
+
+class Experiment(NamedTuple):
+    """An experiment file with its optional parts filled in."""
+
+    name: str
+    docstring: str
+    Hparams: type
+    Settings: type
+    data: Callable[[Any], Dataset]
+    learner: Callable[[Any, Any], Learner]
+    metrics: Callable | None
+    evaluate: Callable[[Learner, State, Dataset], Metrics]
+    variants: Callable[[], dict[str, tuple[Any, Any]]]
+    figures: Callable[..., dict]
+
+    @property
+    def summary(self) -> str:
+        """The docstring's first line."""
+        return self.docstring.partition("\n")[0]
+
+    def section(self, title: str) -> str:
+        """A paragraph of the docstring by its title (``Source``, ``Command``, ``Expected``), as one line."""
+        found = re.search(rf"^{title}: (.*?)(?=^\w+: |\n\n|\Z)", self.docstring, re.MULTILINE | re.DOTALL)
+        return " ".join(found[1].split()) if found else ""
+
+
+def names() -> list[str]:
+    """The experiments there are."""
+    folder = pathlib.Path(__file__).parent
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+def load(name: str) -> Experiment:
+    """An experiment by name.
+
+    Raises:
+        InputError: there is none of that name; the nearest are named.
+    """
+    check.choice("experiment", name, names())
+    return read(importlib.import_module(f"experiments.{name}"))
+
+
+def read(module: ModuleType) -> Experiment:
+    """The experiment that a module defines."""
+    name = module.__name__.rpartition(".")[2]
+    metrics = getattr(module, "metrics", None)
+    return Experiment(
+        name=name,
+        docstring=module.__doc__.strip(),
+        Hparams=module.Hparams,
+        Settings=module.Settings,
+        data=module.data,
+        learner=module.learner,
+        metrics=metrics,
+        evaluate=getattr(module, "evaluate", _evaluate_by(metrics)),
+        variants=getattr(module, "variants", lambda: {name: (module.Hparams(), module.Settings())}),
+        figures=getattr(module, "figures", lambda results, dataset: {}),
+    )
+
+
+def with_results(readme: str) -> str:
+    """The README with its table of results made anew from the experiments' docstrings."""
+    lines = ["| experiment | what it shows | expected |", "|---|---|---|"]
+    lines += [f"| `{one.name}` | {one.summary} | {one.section('Expected')} |" for one in map(load, names())]
+    opening, closing = "<!-- results -->", "<!-- /results -->"
+    before, _, rest = readme.partition(opening)
+    return before + "\n".join([opening, *lines, closing]) + rest.partition(closing)[2]
+
+
+def complete(settings: Any, dataset: Dataset) -> Any:
+    """Settings with what the data set knows in the place of None."""
+    known = {
+        name: getattr(dataset, name, None) for name, value in settings._asdict().items() if value is None
+    }
+    return settings._replace(**known)
+
+
+def run_settings(settings: Any) -> dict[str, Any]:
+    """The arguments of :func:`jaxnets.train.run` among the settings."""
+    return {name: value for name, value in settings._asdict().items() if name in RUN_SETTINGS}
+
+
+def check_intervals(values: Any) -> None:
+    """Refuses a field outside the :class:`~jaxnets.check.Interval` of its annotation."""
+    for name, hint in get_type_hints(type(values), include_extras=True).items():
+        allowed = [part for part in get_args(hint)[1:] if isinstance(part, check.Interval)]
+        if get_origin(hint) is Annotated and allowed and getattr(values, name) is not None:
+            check.interval(name, getattr(values, name), allowed[0])
+
+
+def _evaluate_by(metrics: Callable | None) -> Callable[[Learner, State, Dataset], Metrics]:
+    """The metrics of the test split."""
+
+    def evaluate(learner: Learner, state: State, dataset: Dataset) -> Metrics:
+        measure = jax.jit(
+            lambda state, rows: metrics(train.predict(learner, state, rows.inputs), rows.targets)
+        )
+        return {f"test_{name}": value for name, value in measure(state, dataset.test).items()}
+
+    return evaluate

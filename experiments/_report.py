@@ -1,0 +1,181 @@
+"""What people see of an experiment: the table, its files, and the progress line."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+import os
+import pathlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from experiments._run import Refusal, Result
+from jaxnets.check import InputError
+
+
+def records(results: list[Result | Refusal]) -> list[dict[str, Any]]:
+    """The table: mean and standard deviation over seeds of every metric, and seconds."""
+    return [_refusal(row) if isinstance(row, Refusal) else _record(row) for row in results]
+
+
+def _refusal(row: Refusal) -> dict[str, Any]:
+    return {"row": row.name, "status": f"not run: {row.reason}"}
+
+
+def _record(row: Result) -> dict[str, Any]:
+    statistics = {}
+    for name, values in row.metrics.items():
+        statistics |= {f"{name}_mean": float(values.mean()), f"{name}_std": float(values.std())}
+    return {
+        "row": row.name,
+        **statistics,
+        "train_rows": row.num_rows,
+        "seeds": len(row.runs),
+        "fit_seconds": float(row.seconds_to_fit.mean()),
+        "compile_seconds": row.seconds_to_compile,
+        "status": "; ".join(sorted(set(row.statuses))),
+    }
+
+
+def table(results: list[Result | Refusal], *, title: str) -> Table:
+    """The table for a terminal."""
+    view = Table(title=title, caption=environment(), title_justify="left", caption_justify="left", box=SIMPLE)
+    found = records(results)
+    columns = [name for name in _columns(found) if not name.endswith("_std")]
+    for name in columns:
+        left = name in ("row", "status")
+        heading = name.removesuffix("_mean").replace("_seconds", " [s]").replace("_", " ")
+        view.add_column(heading, justify="left" if left else "right", no_wrap=name != "status")
+    for record in found:
+        view.add_row(*(_cell(record, name) for name in columns))
+    return view
+
+
+def line(row: Result | Refusal) -> str:
+    """A finished row in a line."""
+    shown = (
+        {name: _cell(_record(row), f"{name}_mean") for name in row.metrics} if isinstance(row, Result) else {}
+    )
+    words = [f"{name.replace('_', ' ')} {value}" for name, value in shown.items()]
+    return (
+        f"{row.name}: {', '.join(words)} in {row.seconds_to_fit.mean():.1f} s"
+        if words
+        else f"{row.name}: not run"
+    )
+
+
+def _columns(found: list[dict[str, Any]]) -> list[str]:
+    """All columns, in the order of the record that has most."""
+    return list(dict.fromkeys(name for record in sorted(found, key=len, reverse=True) for name in record))
+
+
+def _cell(record: dict[str, Any], column: str) -> str:
+    value = record.get(column, "")
+    if column.endswith("_mean") and value != "":
+        return f"{_number(value)} ± {_number(record[column.removesuffix('_mean') + '_std'])}"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if value == 0 or 0.01 <= abs(value) < 1000 else f"{value:.2g}"
+
+
+def environment() -> str:
+    """Where and how the numbers were made."""
+    device = jax.devices()[0]
+    precision = jax.config.jax_default_matmul_precision
+    cores = f", {len(os.sched_getaffinity(0))} cores" if hasattr(os, "sched_getaffinity") else ""
+    return (
+        "mean ± std over seeds (initialisation and order of the rows; the split is fixed) · "
+        f"jax {jax.__version__}, {jax.device_count()} x {device.device_kind}{cores}, "
+        f"{precision} products, {datetime.date.today()}"
+    )
+
+
+def prepare(out: pathlib.Path) -> None:
+    """Makes the folder, and finds out now, not after the training, whether it can be written to."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise InputError(
+            f"--out {out}: {error.strerror}; a folder that can be written to is needed"
+        ) from None
+
+
+def write(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        os.fchmod(file.fileno(), 0o644)
+    os.replace(temporary, path)
+
+
+def write_tables(out: pathlib.Path, results: list[Result | Refusal]) -> None:
+    """``table.csv``, ``seeds.csv`` (a line a seed) and ``options.json`` (what was run, and where)."""
+    write(out / "table.csv", _csv(records(results)))
+    trained = [result for result in results if isinstance(result, Result)]
+    seeds = [
+        {"row": result.name, "seed": seed, "status": result.statuses[seed]}
+        | {name: float(values[seed]) for name, values in result.metrics.items()}
+        | {"fit_seconds": float(result.seconds_to_fit[seed])}
+        for result in trained
+        for seed in range(len(result.runs))
+    ]
+    write(out / "seeds.csv", _csv(seeds))
+    options = {r.name: {"hparams": r.hparams._asdict(), "settings": r.settings._asdict()} for r in trained}
+    text = json.dumps({"environment": environment(), "rows": options}, indent=1, default=str)
+    write(out / "options.json", text.encode())
+
+
+def write_figures(out: pathlib.Path, figures: dict[str, Any]) -> list[pathlib.Path]:
+    """A PNG a figure."""
+    paths = [out / f"{name}.png" for name in figures]
+    for path, figure in zip(paths, figures.values(), strict=True):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=120)
+        write(path, buffer.getvalue())
+    return paths
+
+
+@contextmanager
+def progress_line(console: Console, num_rows: int) -> Iterator[tuple[Any, Any]]:
+    """A line that says what is being done; where nobody watches, a plain line a finished row instead."""
+    if not console.is_terminal:
+        yield (lambda *news: None), (lambda text: print(text, file=sys.stderr, flush=True))
+        return
+    columns = [TextColumn("{task.completed:.0f}/{task.total:.0f}"), BarColumn(24), TimeElapsedColumn()]
+    with Progress(*columns, TextColumn("{task.description}"), console=console, transient=True) as bar:
+        task, finished = bar.add_task("", total=num_rows), []
+
+        def report(what: str, share: float, metrics: dict) -> None:
+            shown = "  ".join(
+                f"{name} {float(value):.4g}" for name, value in metrics.items() if name != "step"
+            )
+            bar.update(task, description=f"{what} {share:4.0%}  {shown}", completed=len(finished))
+
+        def finish(text: str) -> None:
+            finished.append(text)
+            bar.console.print(text, highlight=False)
+
+        yield report, finish
+
+
+def _csv(lines: list[dict[str, Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _columns(lines), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue().encode()

@@ -1,0 +1,179 @@
+"""Every classifier, from least squares to LeNet, on the same handwritten digits, side by side.
+
+Source: the courses' path from perceptron to SVM and LeNet; scikit-learn's own figures on these rows are
+rbf SVC 0.957, MLP 0.937, linear SVC 0.925, logistic 0.903, perceptron 0.864, LDA 0.860, ridge 0.834.
+Command: python -m experiments classifiers
+Expected: on mnist5k (4,000 rows to train, 1,000 to test) CNN first, kernel methods second, linear models
+behind; measured figures below.
+
+On `--dataset mnist` the kernel methods see the first `num_kernel_rows` rows of a stratified draw; the
+table's column "train rows" says how many. Any data set of :mod:`jaxnets.data` with classes will do.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import numpy as np
+import optax
+
+from jaxnets import kernels, losses, models, plot, schedules, train
+from jaxnets.check import FRACTION, NON_NEGATIVE, POSITIVE, choice
+from jaxnets.data import Dataset, load, standardise
+from jaxnets.learner import Learner, gradient
+from jaxnets.metrics import accuracy
+from jaxnets.models.logistic import one_vs_rest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from experiments._run import Result
+
+
+class Hparams(NamedTuple):
+    """Traced scalars; each model reads its own."""
+
+    learning_rate: Annotated[float, NON_NEGATIVE] = 1e-3
+    """Peak of the networks' rate (Adam)."""
+    dropout: Annotated[float, FRACTION] = 0.4
+    """Share of LeNet's 1024 units left out in training."""
+    l2: Annotated[float, NON_NEGATIVE] = 1.0
+    """Penalty of logistic regression, 0.5 l2 |w|^2 beside the summed loss."""
+    alpha: Annotated[float, NON_NEGATIVE] = 1.0
+    """Penalty of least squares."""
+    shrinkage: Annotated[float, FRACTION] = 0.1
+    """Of the covariance in LDA, towards a sphere."""
+    regularization: Annotated[float, POSITIVE] = 1e-3
+    """Of the within-class scatter in the kernel discriminant."""
+    C: Annotated[float, POSITIVE] = 5.0
+    """Price of a violated margin in the SVMs."""
+    gamma: Annotated[float, POSITIVE] = 1.0
+    """Kernel width, in units of 1 / (features x variance)."""
+
+
+class Settings(NamedTuple):
+    """Static choices."""
+
+    model: str = "softmax_regression"
+    """Which learner; the table's rows differ in it."""
+    dataset: str = "mnist5k"
+    """A name or a file, see jaxnets.data."""
+    num_train: int | None = None
+    """Training rows, a stratified draw; all if None."""
+    num_steps: int = 1
+    """Updates; 1 for what is solved at once."""
+    batch_size: int | None = None
+    """Rows an update; all if None."""
+    widths: tuple[int, ...] = (256, 256)
+    """Hidden units of the MLP."""
+    num_classes: int | None = None
+    """As many as the data set has, if None."""
+
+
+def data(settings: Settings) -> Dataset:
+    """Images as they are, in [0, 1]; columns of numbers standardised."""
+    return _load(settings.dataset, settings.num_train)
+
+
+@functools.lru_cache(maxsize=2)
+def _load(name: str, num_train: int | None) -> Dataset:
+    dataset = load(name, num_examples=num_train)
+    return dataset if dataset.train.inputs.ndim > 2 else standardise(dataset)
+
+
+def learner(hparams: Hparams, settings: Settings) -> Learner:
+    """The learner named in the settings."""
+    choice("model", settings.model, LEARNERS)
+    return LEARNERS[settings.model](hparams, settings)
+
+
+def metrics(scores, labels) -> dict:
+    """Share of rows whose largest score is their label's."""
+    return {"accuracy": accuracy(scores, labels)}
+
+
+def _adam(hparams: Hparams, settings: Settings) -> optax.GradientTransformation:
+    rate = schedules.warmup_cosine(
+        hparams.learning_rate, num_warmup=settings.num_steps // 20, num_steps=settings.num_steps
+    )
+    return optax.adam(rate)
+
+
+def _mlp(hparams: Hparams, settings: Settings) -> Learner:
+    model = models.MLP(widths=settings.widths, num_outputs=settings.num_classes)
+    return gradient(model, losses.softmax_cross_entropy, _adam(hparams, settings))
+
+
+def _lenet(hparams: Hparams, settings: Settings) -> Learner:
+    model = models.LeNet(num_classes=settings.num_classes, dropout_rate=hparams.dropout)
+    return gradient(model, losses.softmax_cross_entropy, _adam(hparams, settings))
+
+
+def _kernel(hparams: Hparams) -> kernels.Kernel:
+    return kernels.scaled(kernels.rbf, hparams.gamma)
+
+
+LEARNERS: dict[str, Callable[[Hparams, Settings], Learner]] = {
+    "ridge": lambda h, s: models.ridge_classifier(num_classes=s.num_classes, alpha=h.alpha),
+    "perceptron": lambda h, s: models.perceptron(num_classes=s.num_classes),
+    "averaged_perceptron": lambda h, s: models.perceptron(num_classes=s.num_classes, averaged=True),
+    "lda": lambda h, s: models.discriminant(num_classes=s.num_classes, shrinkage=h.shrinkage),
+    "one_vs_rest_regression": lambda h, s: models.logistic_regression(
+        num_classes=s.num_classes, l2=h.l2, loss=one_vs_rest
+    ),
+    "softmax_regression": lambda h, s: models.logistic_regression(num_classes=s.num_classes, l2=h.l2),
+    "linear_svm": lambda h, s: models.linear_svm(num_classes=s.num_classes, C=1 / h.l2),
+    "kernel_discriminant": lambda h, s: models.kernel_discriminant(
+        num_classes=s.num_classes, kernel=_kernel(h), regularization=h.regularization
+    ),
+    "rbf_svm": lambda h, s: models.kernel_svm(_kernel(h), num_classes=s.num_classes, C=h.C),
+    "mlp": _mlp,
+    "lenet": _lenet,
+}
+"""A row of the table each, simplest first."""
+
+
+def variants() -> dict[str, tuple[Hparams, Settings]]:
+    """A row for each learner, simplest first."""
+    settings = {name: Settings(model=name) for name in LEARNERS}
+    for name in ("one_vs_rest_regression", "softmax_regression", "linear_svm"):
+        settings[name] = settings[name]._replace(num_steps=400)
+    for name in ("perceptron", "averaged_perceptron"):
+        settings[name] = settings[name]._replace(num_steps=1000, batch_size=100)
+    for name in ("kernel_discriminant", "rbf_svm"):
+        settings[name] = settings[name]._replace(num_train=4000)
+    settings["mlp"] = Settings(model="mlp", num_steps=3000, batch_size=128)
+    settings["lenet"] = Settings(model="lenet", num_steps=600, batch_size=100)
+    return {name: (Hparams(), setting) for name, setting in settings.items()}
+
+
+def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
+    """Accuracies with error bars, and what the best model gets wrong."""
+    scores = [result.metrics["test_accuracy"] for result in results]
+    pictures = {
+        "accuracies": plot.bars(
+            [result.name.replace("_", " ") for result in results],
+            np.array([values.mean() for values in scores]),
+            np.array([values.std() for values in scores]),
+            label="test accuracy",
+            title=f"{dataset.name}: mean and standard deviation over seeds",
+        )
+    }
+    best = max(results, key=lambda result: result.metrics["test_accuracy"].mean())
+    if dataset.test.inputs.ndim == 4:
+        pictures["mistakes"] = _mistakes(best, dataset)
+    return pictures
+
+
+def _mistakes(best: Result, dataset: Dataset, most: int = 40) -> Figure:
+    guesses = np.argmax(train.predict(best.learner, best.runs[0].state, dataset.test.inputs), axis=1)
+    wrong = np.flatnonzero(guesses != dataset.test.targets)
+    names = dataset.class_names or [str(label) for label in range(dataset.num_classes)]
+    titles = [
+        f"{names[label]} read as {names[guess]}"
+        for label, guess in zip(dataset.test.targets[wrong], guesses[wrong], strict=True)
+    ]
+    title = f"{best.name}: {len(wrong)} mistakes in {len(guesses)} ({min(len(wrong), most)} shown)"
+    return plot.image_grid(dataset.test.inputs[wrong[:most]], titles[:most], title=title)

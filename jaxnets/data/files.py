@@ -1,0 +1,115 @@
+"""The user's own files: ``.csv``, ``.tsv`` and ``.npz``."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from jaxnets.check import InputError
+from jaxnets.data import table
+from jaxnets.data.cache import UNREADABLE, Arrays
+from jaxnets.data.dataset import Dataset
+from jaxnets.types import Array, Batch, Float, Shaped
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+SUFFIXES = (*SEPARATORS, ".npz")
+SPLIT_NAMES = ("train", "valid", "test")
+PAIRS = (("inputs", "targets"), ("x", "y"))
+
+
+def read(path: Path, *, allow_missing: bool = False) -> Dataset:
+    """Reads a file by its suffix; rows that the file does not split become ``train``.
+
+    Args:
+        path: ``.csv`` and ``.tsv`` as in :func:`jaxnets.data.table.read`; ``.npz`` as in :func:`read_npz`.
+        allow_missing: whether inputs may be missing (they become NaN).
+
+    Raises:
+        InputError: no such file, or something in it that cannot be used; one line.
+    """
+    if not path.is_file():
+        raise InputError(f"no file {str(path)!r}")
+    try:
+        if path.suffix.lower() == ".npz":
+            return read_npz(path)
+        return table.read(path, separator=SEPARATORS[path.suffix.lower()], allow_missing=allow_missing)
+    except PermissionError:
+        raise InputError(f"{path}: no permission to read it") from None
+
+
+def read_npz(path: Path) -> Dataset:
+    """Reads arrays ``inputs`` and ``targets``, or ``x`` and ``y``, or such a pair for each split.
+
+    A pair for each split is named ``x_train``, ``y_train``, ``x_valid``, ..., or ``train_x``, ... Inputs of
+    bytes with two or three axes a row are images: scaled to [0, 1], with an axis for the channels. Targets
+    are classes where they are words, or at most 20 different integers.
+
+    Raises:
+        InputError: no such arrays, arrays of Python objects (which only pickle can read), a damaged file.
+    """
+    arrays = _arrays(path)
+    pairs = {
+        split: pair for split in ("", *SPLIT_NAMES) for pair in _pairs(split) if set(pair) <= set(arrays)
+    }
+    if not {"", "train"} & set(pairs):
+        allowed = "inputs and targets, x and y, or x_train, y_train, x_test, y_test"
+        raise InputError(f"{path}: arrays {', '.join(arrays) or 'none'}, allowed are {allowed}")
+    splits = {split or "train": Batch(_inputs(arrays[x]), arrays[y]) for split, (x, y) in pairs.items()}
+    return _number(Dataset(splits.pop("train"), name=path.name).replace(**splits))
+
+
+def _arrays(path: Path) -> Arrays:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except PermissionError:
+        raise
+    except UNREADABLE as error:
+        if "pickle" in str(error) and zipfile.is_zipfile(path):
+            raise InputError(f"{path}: holds Python objects, allowed are arrays of numbers or text") from None
+        raise InputError(f"{path}: not an .npz file, or damaged") from None
+
+
+def _pairs(split: str) -> list[tuple[str, str]]:
+    """Names that the inputs and targets of a split may have."""
+    if not split:
+        return list(PAIRS)
+    return [
+        pair
+        for x, y in PAIRS
+        for pair in ((f"{x}_{split}", f"{y}_{split}"), (f"{split}_{x}", f"{split}_{y}"))
+    ]
+
+
+def _inputs(array: Shaped[np.ndarray, ...]) -> Shaped[np.ndarray, ...]:
+    if array.dtype.kind in "US":
+        return array.astype(np.dtypes.StringDType())
+    return images(array) if array.dtype == np.uint8 and array.ndim > 2 else array.astype(np.float32)
+
+
+def images(pixels: Shaped[Array, "n h w ..."]) -> Float[np.ndarray, "n h w c"]:
+    """Bytes 0 to 255 as floats in [0, 1], with an axis for the channels.
+
+    >>> images(np.full((2, 8, 8), 255, np.uint8)).shape
+    (2, 8, 8, 1)
+    """
+    pixels = pixels if pixels.ndim > 3 else pixels[..., None]
+    return np.divide(pixels, np.float32(255), dtype=np.float32)
+
+
+def _number(dataset: Dataset) -> Dataset:
+    """Labels numbered from 0, the same in all splits, where the targets look like classes."""
+    splits = dataset.splits
+    values = np.concatenate([rows.targets for rows in splits.values()])
+    if values.ndim != 1 or not (values.dtype.kind in "US" or table.few_integers(values)):
+        return dataset.replace(**{
+            name: rows._replace(targets=rows.targets.astype(np.float32)) for name, rows in splits.items()
+        })  # fmt: skip
+    labels, names = table.classes(values)
+    parts = np.split(labels, np.cumsum([len(rows.targets) for rows in splits.values()])[:-1])
+    numbered = {
+        name: rows._replace(targets=part) for (name, rows), part in zip(splits.items(), parts, strict=True)
+    }
+    return dataset.replace(**numbered, num_classes=len(names), class_names=names)

@@ -1,0 +1,102 @@
+"""One name in, one data set out."""
+
+from __future__ import annotations
+
+import difflib
+from functools import partial
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jaxnets import check
+from jaxnets.data import embedded, files, tfds
+from jaxnets.data.dataset import Dataset
+from jaxnets.data.split import split
+from jaxnets.data.synthetic import SYNTHETIC
+from jaxnets.types import Array, Batch, Shaped
+
+
+def load(
+    name: str,
+    *,
+    seed: int = 0,
+    test_fraction: float = 0.2,
+    valid_fraction: float = 0.0,
+    num_examples: int | None = None,
+    allow_missing: bool = False,
+) -> Dataset:
+    """Loads a data set and splits it: seeded, and stratified where the targets are labels.
+
+    Inputs are floats (images ``[n, h, w, c]`` in [0, 1]), labels integers from 0, texts NumPy strings.
+
+    Args:
+        name: an embedded or synthetic data set (see :func:`names`), a file (``.csv``, ``.tsv``, ``.npz``), or
+            a name of TensorFlow Datasets, such as ``mnist`` or ``movielens/100k-ratings``.
+        seed: which rows go to which split, and what a synthetic data set holds.
+        test_fraction: of all rows, in [0, 1); where the data set has test rows of its own, those are used.
+        valid_fraction: of the rows that are not for testing, in [0, 1); as above for its own validation rows.
+        num_examples: training rows to keep; None keeps all.
+        allow_missing: whether inputs in a file may be missing; they become NaN, for
+            :func:`~jaxnets.data.impute` (in ``cleveland`` they always may).
+
+    Raises:
+        InputError: in one line: an unknown name, no network, a file or a number that cannot be used.
+
+    Example:
+        >>> iris = load("iris", num_examples=30)
+        >>> iris.train.inputs.shape, iris.test.inputs.shape, iris.class_names
+        ((30, 4), (30, 4), ('setosa', 'versicolor', 'virginica'))
+    """
+    check.interval("seed", seed, check.NON_NEGATIVE)
+    dataset = jax.tree.map(_host, _read(name, seed, allow_missing))
+    for which, rows in dataset.splits.items():
+        _refuse(f"{name} {which}", rows, dataset.num_classes, allow_missing or name in embedded.WITH_MISSING)
+    return split(
+        dataset,
+        seed=seed,
+        test_fraction=test_fraction,
+        valid_fraction=valid_fraction,
+        num_examples=num_examples,
+    )
+
+
+def names() -> tuple[str, ...]:
+    """The data sets that need no file and no network.
+
+    >>> "mnist5k" in names()
+    True
+    """
+    return (*embedded.EMBEDDED, *SYNTHETIC)
+
+
+def _read(name: str, seed: int, allow_missing: bool) -> Dataset:
+    if Path(name).suffix.lower() in files.SUFFIXES:
+        return files.read(Path(name).expanduser(), allow_missing=allow_missing)
+    if name in embedded.EMBEDDED:
+        return embedded.EMBEDDED[name]()
+    if name in SYNTHETIC:
+        make, num_examples, num_classes = SYNTHETIC[name]
+        rows = jax.jit(partial(make, num_examples=num_examples))(jax.random.key(seed))
+        return Dataset(rows, name=name, num_classes=num_classes)
+    known = tfds.names()
+    if tfds.base(name) not in known:
+        near = difflib.get_close_matches(name, {*names(), *known}, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+        allowed = f"{', '.join(names())}, a {', '.join(files.SUFFIXES)} file, a name of TensorFlow Datasets"
+        raise check.InputError(f"unknown data set {name!r}: {hint}allowed: {allowed}")
+    return tfds.read(name)
+
+
+def _host(leaf: Shaped[Array, ...]) -> Shaped[np.ndarray, ...]:
+    """On the host, in 32 bits."""
+    array = np.asarray(leaf)
+    narrow = {"f": np.float32, "i": np.int32, "u": np.int32, "b": np.int32}.get(array.dtype.kind)
+    return array if narrow is None else array.astype(narrow, copy=False)
+
+
+def _refuse(which: str, rows: Batch, num_classes: int | None, allow_missing: bool) -> None:
+    """Refuses rows that cannot be used; a missing value (NaN) only where none is allowed."""
+    if allow_missing and rows.inputs.dtype.kind == "f":
+        rows = rows._replace(inputs=np.where(np.isnan(rows.inputs), np.float32(0), rows.inputs))
+    check.batch(which, rows, num_classes)

@@ -1,0 +1,44 @@
+"""Dropout whose rate may be traced, so that one compiled program serves every rate."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxnets import check
+from jaxnets.types import Array, Float, Scalar
+
+
+class Dropout(nn.Module):
+    """Drops inputs at random while training, and scales up the others.
+
+        y = x m / (1 - rate),  m ~ Bernoulli(1 - rate)
+
+    While training it needs a random key ``dropout``; otherwise it returns the inputs. At a rate of 1 all
+    outputs are 0.
+
+    Attributes:
+        rate: the probability with which an input is dropped, in ``[0, 1]``.
+
+    Raises:
+        InputError: a rate outside ``[0, 1]``.
+
+    Reference: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, 2014.
+
+    >>> x = jnp.ones(10_000)
+    >>> y = Dropout(0.4).apply({}, x, train=True, rngs={"dropout": jax.random.key(0)})
+    >>> round(float(y.mean()), 1), round(float(y.max()), 4)
+    (1.0, 1.6667)
+    """
+
+    rate: Scalar
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*shape"], train: bool) -> Float[Array, "*shape"]:
+        check.interval("rate", self.rate, check.Interval(0, 1))
+        if not train:
+            return x
+        keep = 1 - jnp.asarray(self.rate, x.dtype)
+        kept = jax.random.bernoulli(self.make_rng("dropout"), keep, x.shape)
+        return jnp.where(kept, x / jnp.where(keep > 0, keep, 1), 0)

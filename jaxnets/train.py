@@ -1,0 +1,197 @@
+"""A whole training run as a pure function: the one scan over training steps.
+
+``run`` compiles (``jit``), multiplies (``vmap`` over keys and hyperparameters), differentiates
+(``grad`` with respect to hyperparameters) and continues: the run cut into segments is, bit for bit,
+the run in one piece, because keys and rows are derived from the number of the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxnets import check, sampling, status
+from jaxnets.data.dataset import Dataset
+from jaxnets.learner import Learner
+from jaxnets.status import Status
+from jaxnets.types import Array, Batch, Inputs, Int, Key, Metrics, PyTree, State, Targets
+
+
+class Run(NamedTuple):
+    """One training, as far as it has come.
+
+    Attributes:
+        state: the learner's state, for ``learner.predict(run.state, inputs)``.
+        history: one array a metric, one entry an evaluation: ``step``, the step metrics (mean over
+            the steps since the evaluation before; NaN where none was made), and ``valid_...``.
+        status: ok, diverged (with the step) or converged.
+        step: steps so far, made or passed over after the end.
+    """
+
+    state: State
+    history: dict[str, Array]
+    status: Status
+    step: Int[Array, "*lanes"]
+
+
+def run(
+    key: Key,
+    learner: Learner,
+    data: Dataset | Batch | tuple[Inputs, Targets],
+    *,
+    num_steps: int,
+    batch_size: int | None = None,
+    sampling: str | Callable = "epoch",
+    evaluate_every: int | None = None,
+    metrics: Callable[[PyTree, Targets], Metrics] | None = None,
+    state: Run | None = None,
+) -> Run:
+    """Trains ``learner`` on ``data.train`` for ``num_steps`` steps.
+
+    A step whose loss is not finite, or absurd, is not kept: the run is frozen there as diverged. A
+    step that reports ``converged`` ends the run. Frozen runs cost nothing beyond their evaluation
+    interval (under ``vmap``, they cost what their neighbours do).
+
+    Args:
+        key: gives three: initialisation, order of the rows, randomness inside the steps.
+        data: a data set, or ``(inputs, targets)`` to train on.
+        num_steps: steps to make; 0 gives the initial state and an empty history.
+        batch_size: rows a step; None, or as many as there are rows or more (but for sampling with
+            replacement), is the full batch in the order given.
+        sampling: ``epoch`` (shuffled passes, remainder left out), ``replacement``, ``sequential``
+            (passes in order, wrapping around), or a function as in :mod:`jaxnets.sampling`.
+        evaluate_every: steps between entries of the history; None for one at the end.
+        metrics: ``(outputs, targets) -> dict``, evaluated on ``data.valid`` with each entry.
+        state: a run to continue, with the same other arguments; its history is not repeated.
+
+    Raises:
+        InputError: rows that cannot be used (NaN, labels outside ``0..k-1``, unequal lengths, none),
+            or an argument out of its range.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jaxnets import models
+        >>> x = jnp.array([[0.0], [1.0], [2.0], [3.0]])
+        >>> ridge = models.ridge_classifier(num_classes=2, alpha=0.1)
+        >>> done = run(jax.random.key(0), ridge, (x, jnp.array([0, 0, 1, 1])), num_steps=1)
+        >>> ridge.predict(done.state, x).argmax(1).tolist()
+        [0, 0, 1, 1]
+    """
+    dataset = data if isinstance(data, Dataset) else Dataset(train=Batch(*data))
+    _check(dataset, num_steps=num_steps, batch_size=batch_size, evaluate_every=evaluate_every, state=state)
+    dataset = jax.tree.map(jnp.asarray, dataset.replace(test=None))
+    init_key, order_key, step_key = jax.random.split(key, 3)
+    rows_of = _rows_of(_order(sampling), order_key, dataset.train, batch_size)
+
+    def update(carry: Run, rows: Int[Array, " b"] | None) -> tuple[Run, tuple[Metrics, Array]]:
+        batch = dataset.train if rows is None else _take(dataset.train, rows)
+        new, step_metrics = learner.step(jax.random.fold_in(step_key, carry.step), carry.state, batch)
+        standing, kept = status.after_step(carry.status, step_metrics)
+        kept_state = jax.tree.map(lambda new, old: jnp.where(kept, new, old), new, carry.state)
+        return Run(kept_state, {}, standing, carry.step + 1), (step_metrics, kept)
+
+    def train(carry: Run, length: int) -> Run:
+        end, (per_step, kept) = jax.lax.scan(update, carry, rows_of(carry.step, length), length)
+        entry = {
+            name: _mean(jnp.asarray(values), kept) for name, values in per_step.items() if name != "converged"
+        }
+        return end._replace(history=entry, status=status.after_segment(end.status, carry.state, end.state))
+
+    def segment(carry: Run, length: int, advance: Callable = train) -> tuple[Run, dict[str, Array]]:
+        end = advance(carry, length)
+        entry = {"step": end.step} | end.history | _validate(learner, end.state, dataset.valid, metrics)
+        return end._replace(history={}), entry
+
+    begun = _begin(init_key, learner, dataset) if state is None else state._replace(history={})
+    return _in_segments(segment, partial(_unless_ended, train), begun, num_steps, evaluate_every or num_steps)
+
+
+def predict(learner: Learner, state: State, inputs: Inputs, *, batch_size: int = 1000) -> PyTree:
+    """``learner.predict`` on any number of rows, ``batch_size`` at a time, so that memory stays bounded."""
+    num_rows = len(jax.tree.leaves(inputs)[0])
+    if num_rows <= batch_size:
+        return learner.predict(state, inputs)
+    inputs = jax.tree.map(jnp.asarray, inputs)
+    num_batches = -(-num_rows // batch_size)
+    rows = jnp.arange(num_batches * batch_size).reshape(num_batches, batch_size) % num_rows
+    outputs = jax.lax.map(lambda some: learner.predict(state, _take(inputs, some)), rows)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num_rows], outputs)
+
+
+def _begin(key: Key, learner: Learner, dataset: Dataset) -> Run:
+    state = jax.tree.map(jnp.asarray, learner.init(key, dataset.train))
+    return Run(state, {}, status.begin(dataset.train.targets), jnp.int32(0))
+
+
+def _in_segments(segment: Callable, careful: Callable, begun: Run, num_steps: int, interval: int) -> Run:
+    """Whole intervals in one scan, then what is left of the last one."""
+    if num_steps == 0:
+        return begun
+    whole, rest = divmod(num_steps, interval)
+    end, entries = begun, []
+    if whole > 1:
+        end, entry = jax.lax.scan(lambda carry, _: segment(carry, interval, careful), end, length=whole)
+        entries.append(entry)
+    for length in ([interval] if whole == 1 else []) + ([rest] if rest else []):
+        end, entry = segment(end, length)
+        entries.append(jax.tree.map(lambda value: value[None], entry))
+    return end._replace(history=jax.tree.map(lambda *parts: jnp.concatenate(parts), *entries))
+
+
+def _unless_ended(train: Callable, carry: Run, length: int) -> Run:
+    """``train``, but a run that has ended passes over its steps, at no cost outside ``vmap``."""
+    shapes = jax.eval_shape(lambda: train(carry, length)).history
+    nothing = {name: jnp.full(shape.shape, jnp.nan, shape.dtype) for name, shape in shapes.items()}
+    skipped = carry._replace(history=nothing, step=carry.step + length)
+    return jax.lax.cond(carry.status.code == status.OK, lambda: train(carry, length), lambda: skipped)
+
+
+def _validate(learner: Learner, state: State, valid: Batch | None, metrics: Callable | None) -> Metrics:
+    if valid is None or metrics is None:
+        return {}
+    values = metrics(predict(learner, state, valid.inputs), valid.targets)
+    return {f"valid_{name}": jnp.asarray(value) for name, value in values.items()}
+
+
+def _mean(values: Array, kept: Array) -> Array:
+    return jnp.where(kept, values, 0).sum() / kept.sum()
+
+
+def _take(rows: PyTree, indices: Int[Array, " b"]) -> PyTree:
+    return jax.tree.map(lambda leaf: leaf[indices], rows)
+
+
+def _order(name: str | Callable) -> Callable:
+    if callable(name):
+        return name
+    check.choice("sampling", name, sampling.ORDERS)
+    return sampling.ORDERS[name]
+
+
+def _rows_of(order: Callable, key: Key, train: Batch, batch_size: int | None) -> Callable:
+    """``(start, num_steps) -> indices``, or None where every step sees the full batch."""
+    num_rows = len(jax.tree.leaves(train.inputs)[0])
+    if batch_size is None or (batch_size >= num_rows and order is not sampling.replacement):
+        return lambda start, num_steps: None
+    return lambda start, num_steps: order(key, start, num_steps, num_rows=num_rows, batch_size=batch_size)
+
+
+def _check(dataset: Dataset, *, state: Run | None, num_steps: int, **positive: int | None) -> None:
+    for name, rows in dataset.splits.items():
+        check.batch(name, rows, dataset.num_classes)
+    if not _is_count(num_steps, 0):
+        raise check.InputError(f"num_steps = {num_steps!r}, allowed are 0, 1, 2, ...")
+    for name, value in positive.items():
+        if value is not None and not _is_count(value, 1):
+            raise check.InputError(f"{name} = {value!r}, allowed are 1, 2, ... or None")
+    if state is not None and not isinstance(state, Run):
+        found = type(state).__name__
+        raise check.InputError(f"state: {found}, allowed is the Run to continue, which knows its step")
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -1,0 +1,121 @@
+"""Every experiment keeps the contract; the command line answers with tables, files or one line."""
+
+import csv
+import json
+import pathlib
+import re
+
+import jax
+import pytest
+
+from experiments import __main__ as command
+from experiments import _contract
+from jaxnets import check
+
+README = pathlib.Path(__file__).parent.parent / "README.md"
+FEW_STEPS = {"num_steps": 2}
+
+
+@pytest.fixture(scope="module", params=_contract.names())
+def experiment(request):
+    return _contract.load(request.param)
+
+
+def test_docstring_says_what_it_is_and_how_to_run_it(experiment):
+    assert experiment.summary.endswith(".")
+    assert experiment.section("Command").startswith(f"python -m experiments {experiment.name}")
+    assert experiment.section("Source")
+    assert re.search(r"\d", experiment.section("Expected"))
+
+
+def test_hparams_are_numbers_and_settings_are_static(experiment):
+    assert all(isinstance(value, (int, float)) for value in experiment.Hparams())
+    assert hash(experiment.Settings()) == hash(experiment.Settings())
+    for hparams, settings in experiment.variants().values():
+        assert isinstance(hparams, experiment.Hparams)
+        assert isinstance(settings, experiment.Settings)
+        _contract.check_intervals(hparams)
+
+
+def test_readme_shows_the_results_of_the_docstrings():
+    text = README.read_text(encoding="utf8")
+    assert _contract.with_results(text) == text
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A small run of the command line: three rows on a small data set, the networks for a few steps."""
+    out = tmp_path_factory.mktemp("runs") / "with space"
+    words = "classifiers --dataset iris --rows ridge mlp lenet --num-steps 3 --seeds 2 --out"
+    assert command.main([*words.split(), str(out)]) == 0
+    return out
+
+
+def read(path):
+    return list(csv.DictReader(path.open(encoding="utf8")))
+
+
+def test_table_has_a_row_a_learner_and_a_line_a_seed(finished):
+    table, seeds = read(finished / "table.csv"), read(finished / "seeds.csv")
+    assert [row["row"] for row in table] == ["ridge", "mlp", "lenet"]
+    assert [(row["row"], row["seed"]) for row in seeds] == [
+        ("ridge", "0"),
+        ("ridge", "1"),
+        ("mlp", "0"),
+        ("mlp", "1"),
+    ]
+    mean = sum(float(row["test_accuracy"]) for row in seeds[2:]) / 2
+    assert float(table[1]["test_accuracy_mean"]) == pytest.approx(mean)
+    assert float(table[0]["test_accuracy_mean"]) > 0.7
+    assert table[2]["status"].startswith("not run: ")
+
+
+def test_options_and_pictures_are_written_whole(finished):
+    options = json.loads((finished / "options.json").read_text(encoding="utf8"))
+    assert options["rows"]["mlp"]["settings"]["num_steps"] == 3
+    assert "float32" in options["environment"]
+    assert (finished / "accuracies.png").read_bytes().startswith(b"\x89PNG")
+    assert not [path for path in finished.iterdir() if path.name.startswith(".")]
+
+
+BAD = [
+    ("clasifiers", "unknown experiment 'clasifiers': did you mean 'classifiers'"),
+    ("classifiers --learning-rat 0.1", "--learning-rat"),
+    ("classifiers --num-steps ten", "--num-steps"),
+    ("classifiers --learning-rate -0.1", "learning_rate = -0.1, allowed is [0, inf)"),
+    ("classifiers --learning-rate nan", "learning_rate = nan, allowed is [0, inf)"),
+    ("classifiers --dropout 1.5", "dropout = 1.5, allowed is [0, 1)"),
+    ("classifiers --seeds 0", "--seeds 0, allowed are 1, 2, ..."),
+    ("classifiers --rows svm", "unknown row 'svm'"),
+    ("classifiers --rows mlp --num-steps -3", "num_steps = -3"),
+    ("classifiers --rows ridge --dataset mnst5k", "did you mean 'mnist5k'"),
+    ("classifiers --rows ridge --dataset nowhere.csv", "nowhere.csv"),
+    ("classifiers --rows ridge --out {file}/below", "a folder that can be written to is needed"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), BAD, ids=[words for words, _ in BAD])
+def test_bad_input_ends_in_one_line(words, message, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    assert command.main(words.format(file=tmp_path / "file").split()) == 2
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert errors.count("\n") == 1
+    assert "Traceback" not in errors
+
+
+def test_precision_is_an_option_and_a_record():
+    command.configure("float32")
+    assert jax.config.jax_default_matmul_precision == "float32"
+
+
+def test_list_names_every_experiment(capsys):
+    assert command.main([]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in _contract.names())
+
+
+def test_interval_annotations_are_found():
+    with pytest.raises(check.InputError, match="C = 0"):
+        _contract.check_intervals(_contract.load("classifiers").Hparams(C=0.0))
