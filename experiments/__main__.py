@@ -131,7 +131,8 @@ def _run(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]
     with _report.progress_line(Console(stderr=True), len(rows)) as (report, finish):
         for name, (hparams, settings) in rows.items():
             results.append(train_row(experiment, name, hparams, settings, seeds=common.seeds, report=report))
-            finish(_report.line(results[-1]))
+            if len(rows) > 1 or isinstance(results[-1], Result):
+                finish(_report.line(results[-1]))
             _report.write_tables(out, results)
     trained = [result for result in results if isinstance(result, Result)]
     if not trained:

@@ -64,15 +64,11 @@ def table(results: list[Result | Refusal], *, title: str) -> Table:
 
 def line(row: Result | Refusal) -> str:
     """A finished row in a line."""
-    shown = (
-        {name: _cell(_record(row), f"{name}_mean") for name in row.metrics} if isinstance(row, Result) else {}
-    )
-    words = [f"{name.replace('_', ' ')} {value}" for name, value in shown.items()]
-    return (
-        f"{row.name}: {', '.join(words)} in {row.seconds_to_fit.mean():.1f} s"
-        if words
-        else f"{row.name}: not run"
-    )
+    if isinstance(row, Refusal):
+        return f"{row.name}: not run: {row.reason}"
+    record = _record(row)
+    shown = [f"{name.replace('_', ' ')} {_cell(record, f'{name}_mean')}" for name in row.metrics]
+    return f"{row.name}: {', '.join(shown)} in {record['fit_seconds']:.1f} s"
 
 
 def _columns(found: list[dict[str, Any]]) -> list[str]:

@@ -6,8 +6,8 @@ Command: python -m experiments classifiers
 Expected: on mnist5k (4,000 rows to train, 1,000 to test) CNN first, kernel methods second, linear models
 behind; measured figures below.
 
-On `--dataset mnist` the kernel methods see the first `num_kernel_rows` rows of a stratified draw; the
-table's column "train rows" says how many. Any data set of :mod:`jaxnets.data` with classes will do.
+On `--dataset mnist` the kernel methods see a stratified draw of 4,000 rows; the table's column "train rows"
+says so. Any data set of :mod:`jaxnets.data` with classes will do.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import optax
+import tyro
 
 from jaxnets import kernels, losses, models, plot, schedules, train
-from jaxnets.check import FRACTION, NON_NEGATIVE, POSITIVE, choice
+from jaxnets.check import FRACTION, NON_NEGATIVE, POSITIVE, Interval, choice
 from jaxnets.data import Dataset, load, standardise
 from jaxnets.learner import Learner, gradient
 from jaxnets.metrics import accuracy
@@ -45,7 +46,7 @@ class Hparams(NamedTuple):
     """Penalty of least squares."""
     shrinkage: Annotated[float, FRACTION] = 0.1
     """Of the covariance in LDA, towards a sphere."""
-    regularization: Annotated[float, POSITIVE] = 1e-3
+    regularization: Annotated[float, POSITIVE] = 1e-4
     """Of the within-class scatter in the kernel discriminant."""
     C: Annotated[float, POSITIVE] = 5.0
     """Price of a violated margin in the SVMs."""
@@ -56,19 +57,19 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    model: str = "softmax_regression"
-    """Which learner; the table's rows differ in it."""
+    model: tyro.conf.Fixed[str] = "softmax_regression"
+    """Which learner; ``--rows`` chooses among them."""
     dataset: str = "mnist5k"
     """A name or a file, see jaxnets.data."""
-    num_train: int | None = None
+    num_train: Annotated[int | None, Interval(1)] = None
     """Training rows, a stratified draw; all if None."""
-    num_steps: int = 1
+    num_steps: Annotated[int, NON_NEGATIVE] = 1
     """Updates; 1 for what is solved at once."""
-    batch_size: int | None = None
+    batch_size: Annotated[int | None, Interval(1)] = None
     """Rows an update; all if None."""
     widths: tuple[int, ...] = (256, 256)
     """Hidden units of the MLP."""
-    num_classes: int | None = None
+    num_classes: tyro.conf.Fixed[int | None] = None
     """As many as the data set has, if None."""
 
 

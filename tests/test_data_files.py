@@ -84,6 +84,7 @@ def test_missing_cells_only_where_allowed(write):
     ("name", "content", "message"),
     [
         ("a.csv", "", "no rows"),
+        ("a.csv", "\n\nx,label\n1,0\nb,1\n2,1\n", "'b', allowed are numbers"),
         ("a.csv", "x,label\n", "no rows"),
         ("a.csv", "1\n2\n", "1 column, allowed are two or more"),
         ("a.csv", "x,y,label\n1,2,0\n1,2,3,4\n", "uneven rows"),
@@ -113,8 +114,8 @@ def test_npz_with_splits(tmp_path, names):
     x, y = names
     pixels = np.arange(24, dtype=np.uint8).reshape(6, 2, 2)
     arrays = {
-        x.format("train"): pixels[:4], y.format("train"): np.array([5, 3, 5, 3]),
-        x.format("test"): pixels[4:], y.format("test"): np.array([3, 5]),
+        x.format("train"): pixels[:4], y.format("train"): np.array([[5], [3], [5], [3]]),
+        x.format("test"): pixels[4:], y.format("test"): np.array([[3], [5]]),
     }  # fmt: skip
     np.savez(tmp_path / "a.npz", **arrays)
     dataset = load(str(tmp_path / "a.npz"))
@@ -142,6 +143,12 @@ def test_npz_of_values_and_of_text(tmp_path):
         ({"x": np.eye(2), "y": np.arange(3.0)}, "2 inputs and 3 targets"),
         ({"x": np.array([[np.nan], [1]]), "y": np.arange(2)}, "NaN or infinite"),
         ({"x": np.zeros((0, 2)), "y": np.zeros(0)}, "no rows"),
+        ({"x": np.array(3.0), "y": np.arange(2)}, "x is float64 of shape"),
+        ({"x": np.eye(2), "y": np.zeros(2, "M8[D]")}, "y is datetime64"),
+        (
+            {"x_train": np.eye(2), "y_train": np.eye(2), "x_test": np.eye(3), "y_test": np.eye(3)},
+            "allowed is one shape",
+        ),
     ],
 )
 def test_npz_refusals(tmp_path, arrays, message):

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import pathlib
 import re
 
 import jax
@@ -11,9 +10,6 @@ import pytest
 from experiments import __main__ as command
 from experiments import _contract
 from jaxnets import check
-
-README = pathlib.Path(__file__).parent.parent / "README.md"
-FEW_STEPS = {"num_steps": 2}
 
 
 @pytest.fixture(scope="module", params=_contract.names())
@@ -35,11 +31,6 @@ def test_hparams_are_numbers_and_settings_are_static(experiment):
         assert isinstance(hparams, experiment.Hparams)
         assert isinstance(settings, experiment.Settings)
         _contract.check_intervals(hparams)
-
-
-def test_readme_shows_the_results_of_the_docstrings():
-    text = README.read_text(encoding="utf8")
-    assert _contract.with_results(text) == text
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ def reference(rows, kind, C, **options):
 @pytest.mark.parametrize("name", ["iris", "breast_cancer", "digits"])
 def test_predictions_equal_scikit_learns_and_the_gap_is_small(name, kind, C):
     rows, others = load(name, {"iris": 100, "breast_cancer": 300, "digits": 500}[name])
-    num_classes = rows[1].max() + 1
+    num_classes = int(rows[1].max()) + 1
     model, run = fit(rows, kind, C, num_classes=num_classes)
     theirs = reference(rows, kind, C, break_ties=num_classes > 2).fit(*rows)
     assert (model.predict(run.state, others).argmax(1) == theirs.predict(others)).mean() >= 0.995

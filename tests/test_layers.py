@@ -95,7 +95,9 @@ def test_platform_chooses_the_gradients_when_compiling(platform, canonical):
         assert "conditional(" not in lowered.compile().as_text()
 
 
-def test_kernel_larger_than_image_is_refused():
+def test_unusable_convolutions_are_refused():
+    with pytest.raises(check.InputError, match="unknown padding 'VALD': did you mean 'VALID'"):
+        conv2d(IMAGES, random_kernel(3, 3), padding="VALD")
     with pytest.raises(check.InputError, match=r"kernel \(9, 1\) on padded images \(7, 8\)"):
         conv2d(IMAGES, random_kernel(9, 1), padding="VALID")
 

@@ -81,17 +81,21 @@ def test_mistakes_stay_within_novikoffs_bound(seed, rule):
     np.testing.assert_array_equal(model.predict(run.state, data[0]).argmax(1), data[1])
 
 
-def test_accuracy_is_within_a_point_of_scikit_learns(digits):
+@pytest.mark.parametrize(
+    ("rule", "averaged"), [(rival_rule, True), (one_vs_rest_rule, True), (one_vs_rest_rule, False)]
+)
+def test_accuracy_is_within_a_point_of_scikit_learns(digits, rule, averaged):
+    """Means over five orders of the rows: single last weights scatter by a point or more."""
     (inputs, labels), test = digits, slice(1200, None)
     rows = (inputs[:1200], labels[:1200])
-    reference = np.mean(
-        [Perceptron(random_state=s).fit(*rows).score(inputs[test], labels[test]) for s in range(5)]
-    )
-    for rule, averaged in [(rival_rule, True), (one_vs_rest_rule, True), (rival_rule, False)]:
-        model = perceptron(num_classes=10, averaged=averaged, rule=rule)
-        state = train.run(KEY, model, rows, num_steps=240, batch_size=100).state
-        accuracy = (model.predict(state, inputs[test]).argmax(1) == labels[test]).mean()
-        assert accuracy >= reference - 0.01
+    reference = [Perceptron(random_state=s).fit(*rows).score(inputs[test], labels[test]) for s in range(5)]
+    model = perceptron(num_classes=10, averaged=averaged, rule=rule)
+
+    def accuracy(key):
+        state = train.run(key, model, rows, num_steps=240, batch_size=100).state
+        return (model.predict(state, inputs[test]).argmax(1) == labels[test]).mean()
+
+    assert jax.vmap(accuracy)(jax.random.split(KEY, 5)).mean() >= np.mean(reference) - 0.01
 
 
 def test_the_learning_rate_only_scales_the_scores(digits):

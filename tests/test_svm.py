@@ -26,7 +26,7 @@ def iris():
 @partial(jax.jit, static_argnames="num_classes")
 def fit(rows, C, *, num_classes=3):
     model = linear_svm(num_classes=num_classes, C=C)
-    return train.run(KEY, model, rows, num_steps=4000, evaluate_every=50)
+    return train.run(KEY, model, rows, num_steps=8000, evaluate_every=50)
 
 
 def hinges(rows, weights, bias, positive):

@@ -15,7 +15,7 @@ from jaxnets.types import Array, Batch, Float, Shaped
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (*SEPARATORS, ".npz")
-SPLIT_NAMES = ("train", "valid", "test")
+SPLITS = ("train", "valid", "test")
 PAIRS = (("inputs", "targets"), ("x", "y"))
 
 
@@ -44,18 +44,18 @@ def read_npz(path: Path) -> Dataset:
 
     A pair for each split is named ``x_train``, ``y_train``, ``x_valid``, ..., or ``train_x``, ... Inputs of
     bytes with two or three axes a row are images: scaled to [0, 1], with an axis for the channels. Targets
-    are classes where they are words, or at most 20 different integers.
+    are classes, numbered in sorted order, where they are words or integers; floats are values.
 
     Raises:
         InputError: no such arrays, arrays of Python objects (which only pickle can read), a damaged file.
     """
     arrays = _arrays(path)
-    pairs = {
-        split: pair for split in ("", *SPLIT_NAMES) for pair in _pairs(split) if set(pair) <= set(arrays)
-    }
+    pairs = {split: pair for split in ("", *SPLITS) for pair in _pairs(split) if set(pair) <= set(arrays)}
     if not {"", "train"} & set(pairs):
         allowed = "inputs and targets, x and y, or x_train, y_train, x_test, y_test"
         raise InputError(f"{path}: arrays {', '.join(arrays) or 'none'}, allowed are {allowed}")
+    for names in zip(*pairs.values(), strict=True):
+        _refuse(path, {name: arrays[name] for name in names})
     splits = {split or "train": Batch(_inputs(arrays[x]), arrays[y]) for split, (x, y) in pairs.items()}
     return _number(Dataset(splits.pop("train"), name=path.name).replace(**splits))
 
@@ -74,13 +74,19 @@ def _arrays(path: Path) -> Arrays:
 
 def _pairs(split: str) -> list[tuple[str, str]]:
     """Names that the inputs and targets of a split may have."""
-    if not split:
-        return list(PAIRS)
-    return [
-        pair
-        for x, y in PAIRS
-        for pair in ((f"{x}_{split}", f"{y}_{split}"), (f"{split}_{x}", f"{split}_{y}"))
-    ]
+    patterns = ("{0}_{1}", "{1}_{0}") if split else ("{0}",)
+    return [(form.format(x, split), form.format(y, split)) for x, y in PAIRS for form in patterns]
+
+
+def _refuse(path: Path, arrays: Arrays) -> None:
+    """Refuses the inputs, or the targets, of the splits where they are no rows of one shape."""
+    for name, array in arrays.items():
+        if array.ndim == 0 or array.dtype.kind not in "biufUS":
+            found = f"{array.dtype} of shape {array.shape}"
+            raise InputError(f"{path}: {name} is {found}, allowed are rows of numbers or text")
+    shapes = {name: array.shape[1:] for name, array in arrays.items()}
+    if len(set(shapes.values())) > 1:
+        raise InputError(f"{path}: rows of the shapes {shapes}, allowed is one shape")
 
 
 def _inputs(array: Shaped[np.ndarray, ...]) -> Shaped[np.ndarray, ...]:
@@ -100,16 +106,14 @@ def images(pixels: Shaped[Array, "n h w ..."]) -> Float[np.ndarray, "n h w c"]:
 
 
 def _number(dataset: Dataset) -> Dataset:
-    """Labels numbered from 0, the same in all splits, where the targets look like classes."""
+    """Labels numbered from 0, the same in all splits, where the targets are integers or words."""
     splits = dataset.splits
     values = np.concatenate([rows.targets for rows in splits.values()])
-    if values.ndim != 1 or not (values.dtype.kind in "US" or table.few_integers(values)):
-        return dataset.replace(**{
-            name: rows._replace(targets=rows.targets.astype(np.float32)) for name, rows in splits.items()
-        })  # fmt: skip
-    labels, names = table.classes(values)
-    parts = np.split(labels, np.cumsum([len(rows.targets) for rows in splits.values()])[:-1])
+    names = ()
+    if values.dtype.kind in "biuUS" and values.size == len(values):
+        values, names = table.classes(values.ravel())
+    parts = np.split(values, np.cumsum([len(rows.targets) for rows in splits.values()])[:-1])
     numbered = {
         name: rows._replace(targets=part) for (name, rows), part in zip(splits.items(), parts, strict=True)
     }
-    return dataset.replace(**numbered, num_classes=len(names), class_names=names)
+    return dataset.replace(**numbered, num_classes=len(names) or None, class_names=names)

@@ -97,6 +97,6 @@ def _host(leaf: Shaped[Array, ...]) -> Shaped[np.ndarray, ...]:
 
 def _refuse(which: str, rows: Batch, num_classes: int | None, allow_missing: bool) -> None:
     """Refuses rows that cannot be used; a missing value (NaN) only where none is allowed."""
-    if allow_missing and rows.inputs.dtype.kind == "f":
+    if allow_missing and getattr(rows.inputs, "dtype", np.dtype(int)).kind == "f":
         rows = rows._replace(inputs=np.where(np.isnan(rows.inputs), np.float32(0), rows.inputs))
     check.batch(which, rows, num_classes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,11 @@ def read(path: Path, *, separator: str, allow_missing: bool = False) -> Dataset:
     """Reads a table; all its rows become ``train``.
 
     The first line is a header where no cell of it is a number, and it names a ``label``, ``class``,
-    ``target`` or ``text`` column, or stands above numbers, or above classes of which it is none. The target is
-    the column of one of the first three names, else the last, but never one of sentences (so
-    ``label<TAB>text`` needs no header). Targets that are words, or at most 20 different integers, or in a column ``label`` or ``class``,
-    are classes, numbered in sorted order; others are values. Inputs are numbers ``[n, d]``, or the texts
-    ``[n]`` of one column.
+    ``target`` or ``text`` column, or stands above numbers, or above classes of which it is none. The target
+    is the column of one of the first three names, else the last, but never one of sentences (so
+    ``label<TAB>text`` needs no header). Targets that are words, or at most 20 different integers, or in a
+    column ``label`` or ``class``, are classes, numbered in sorted order; others are values. Inputs are
+    numbers ``[n, d]``, or the texts ``[n]`` of one column.
 
     Raises:
         InputError: in one line, what cannot be used and in which row (from 1, the header included).
@@ -65,26 +66,14 @@ def _frame(path: Path, separator: str) -> Frame:
     import pandas
 
     quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
-    options = {
-        "sep": separator,
-        "header": None,
-        "index_col": False,
-        "quoting": quoting,
-        "encoding": "utf-8-sig",
-    }
+    layout = {"sep": separator, "index_col": False, "quoting": quoting, "encoding": "utf-8-sig"}
+    parse = partial(pandas.read_csv, path, keep_default_na=False, **layout)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pandas.errors.ParserWarning)
-            head = pandas.read_csv(path, nrows=200, dtype=str, keep_default_na=False, **options)
+            head = parse(nrows=200, dtype=str, header=None)
             header = _has_header(head)
-            frame = pandas.read_csv(
-                path,
-                skiprows=int(header),
-                keep_default_na=False,
-                na_values=MISSING,
-                low_memory=False,
-                **options,
-            )
+            frame = parse(na_values=MISSING, low_memory=False, header=0 if header else None)
     except pandas.errors.EmptyDataError:
         raise InputError(f"{path}: no rows, at least one is needed") from None
     except UnicodeDecodeError:

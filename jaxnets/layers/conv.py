@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import lax
 
-from jaxnets.check import InputError
+from jaxnets import check
 from jaxnets.types import Array, Float
 
 Pads = tuple[tuple[int, int], ...]
@@ -33,7 +33,7 @@ def conv2d(
     strides: tuple[int, int] = (1, 1),
     padding: str | Sequence[tuple[int, int]] = "SAME",
 ) -> Float[Array, "n i j k"]:
-    """Convolves images with a kernel: ``y[n,i,j,k] = sum_pqc x[n, i*s+p, j*s+q, c] kernel[p,q,c,k]``.
+    """Convolves padded images: ``y[n,i,j,k] = sum_pqc x[n, i*s+p, j*s+q, c] kernel[p,q,c,k]``.
 
     Equals ``lax.conv_general_dilated`` and its gradients; a second ``grad`` works, forward mode
     (``jvp`` of the function itself) does not.
@@ -45,16 +45,18 @@ def conv2d(
         padding: ``"SAME"``, ``"VALID"``, or pairs (before, after) of zeros, down and across.
 
     Raises:
-        InputError: a kernel larger than the padded image.
+        InputError: another padding, or a kernel larger than the padded image.
 
     >>> conv2d(jnp.ones((1, 3, 3, 1)), jnp.ones((2, 2, 1, 1)), padding="VALID").ravel().tolist()
     [4.0, 4.0, 4.0, 4.0]
     """
-    size, window = x.shape[1:3], kernel.shape[:2]
-    pads = lax.padtype_to_pads(size, window, strides, padding) if isinstance(padding, str) else padding
+    size, window, pads = x.shape[1:3], kernel.shape[:2], padding
+    if isinstance(padding, str):
+        check.choice("padding", padding, ["SAME", "VALID"])
+        pads = lax.padtype_to_pads(size, window, strides, padding)
     padded = tuple(length + sum(pair) for length, pair in zip(size, pads, strict=True))
     if any(room < width for room, width in zip(padded, window, strict=True)):
-        raise InputError(f"kernel {window} on padded images {padded}, allowed is one that fits in")
+        raise check.InputError(f"kernel {window} on padded images {padded}, allowed is one that fits in")
     return _conv2d(x, kernel, tuple(strides), tuple(map(tuple, pads)))
 
 

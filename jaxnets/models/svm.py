@@ -8,7 +8,7 @@ from jaxnets.models.proximal import one_vs_rest_loss, proximal_linear
 from jaxnets.types import Scalar
 
 
-def linear_svm(*, num_classes: int, C: Scalar = 1.0, tolerance: Scalar = 1e-4) -> Learner:
+def linear_svm(*, num_classes: int, C: Scalar = 1.0, tolerance: Scalar = 1e-6) -> Learner:
     """Minimises ``|w|^2 / 2 + C sum_i max(0, 1 - y_i (w' x_i + b))^2`` for each class against the rest.
 
     The squared hinge is smooth, so full-batch accelerated gradient steps reach the optimum, in hundreds; a
@@ -17,7 +17,7 @@ def linear_svm(*, num_classes: int, C: Scalar = 1.0, tolerance: Scalar = 1e-4) -
 
     Args:
         C: weight of the errors against the width of the margin, positive.
-        tolerance: largest gradient left, in the unit of the scores.
+        tolerance: largest entry of the gradient of ``loss``, were the inputs standardised; positive.
 
     >>> import jax, jax.numpy as jnp
     >>> from jaxnets import train

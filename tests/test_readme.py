@@ -1,0 +1,40 @@
+"""The README tells the truth: its Python runs, its results are the docstrings', its files exist."""
+
+import pathlib
+import re
+
+import pytest
+
+from experiments import _contract
+
+ROOT = pathlib.Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_python_runs(number, capsys):
+    exec(BLOCKS[number], {})
+    assert capsys.readouterr().out.strip()
+
+
+def test_results_are_those_of_the_docstrings():
+    assert _contract.with_results(README) == README
+
+
+def test_files_named_in_the_design_exist():
+    named = re.findall(r"`((?:jaxnets|experiments)/[\w/.]*)`", README)
+    assert named
+    assert all((ROOT / path).exists() for path in named)
+
+
+def test_options_shown_exist():
+    options = set(re.findall(r"python -m experiments classifiers.* (--[a-z-]+)", README))
+    fields = {*_contract.load("classifiers").Hparams._fields, *_contract.load("classifiers").Settings._fields}
+    assert {option[2:].replace("-", "_") for option in options} <= fields | {
+        "rows",
+        "seeds",
+        "out",
+        "help",
+        "precision",
+    }
