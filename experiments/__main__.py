@@ -139,7 +139,7 @@ def _run(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]
         raise check.InputError(results[0].reason)
     dataset = experiment.data(trained[0].settings)
     pictures = _report.write_figures(out, experiment.figures(trained, dataset))
-    Console().print(_report.table(results, title=experiment.summary))
+    Console().print(_report.table(results, title=f"{experiment.name} on {dataset.name}"))
     print(*[out / "table.csv", *pictures], sep="\n")
     return 0
 

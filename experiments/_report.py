@@ -50,12 +50,21 @@ def _record(row: Result) -> dict[str, Any]:
 
 def table(results: list[Result | Refusal], *, title: str) -> Table:
     """The table for a terminal."""
-    view = Table(title=title, caption=environment(), title_justify="left", caption_justify="left", box=SIMPLE)
+    view = Table(
+        title=title,
+        caption=environment(),
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
     found = records(results)
     columns = [name for name in _columns(found) if not name.endswith("_std")]
     for name in columns:
         left = name in ("row", "status")
-        heading = name.removesuffix("_mean").replace("_seconds", " [s]").replace("_", " ")
+        heading = (
+            name.removesuffix("_mean").removeprefix("train_").replace("_seconds", " (s)").replace("_", " ")
+        )
         view.add_column(heading, justify="left" if left else "right", no_wrap=name != "status")
     for record in found:
         view.add_row(*(_cell(record, name) for name in columns))

@@ -21,8 +21,8 @@ import optax
 import tyro
 
 from jaxnets import kernels, losses, models, plot, schedules, train
-from jaxnets.check import FRACTION, NON_NEGATIVE, POSITIVE, Interval, choice
-from jaxnets.data import Dataset, load, standardise
+from jaxnets.check import FRACTION, NON_NEGATIVE, POSITIVE, InputError, Interval, choice
+from jaxnets.data import Dataset, impute, load, split, standardise
 from jaxnets.learner import Learner, gradient
 from jaxnets.metrics import accuracy
 from jaxnets.models.logistic import one_vs_rest
@@ -62,12 +62,12 @@ class Settings(NamedTuple):
     dataset: str = "mnist5k"
     """A name or a file, see jaxnets.data."""
     num_train: Annotated[int | None, Interval(1)] = None
-    """Training rows, a stratified draw; all if None."""
+    """Training rows at most, a stratified draw; all if None."""
     num_steps: Annotated[int, NON_NEGATIVE] = 1
     """Updates; 1 for what is solved at once."""
     batch_size: Annotated[int | None, Interval(1)] = None
     """Rows an update; all if None."""
-    widths: tuple[int, ...] = (256, 256)
+    widths: tuple[int, ...] = (512,)
     """Hidden units of the MLP."""
     num_classes: tyro.conf.Fixed[int | None] = None
     """As many as the data set has, if None."""
@@ -80,8 +80,13 @@ def data(settings: Settings) -> Dataset:
 
 @functools.lru_cache(maxsize=2)
 def _load(name: str, num_train: int | None) -> Dataset:
-    dataset = load(name, num_examples=num_train)
-    return dataset if dataset.train.inputs.ndim > 2 else standardise(dataset)
+    dataset = load(name)
+    inputs = dataset.train.inputs
+    if dataset.num_classes is None or not isinstance(inputs, np.ndarray) or inputs.dtype.kind != "f":
+        raise InputError(f"data set {name!r}: labels of classes and inputs that are numbers are needed")
+    if num_train is not None and num_train < len(dataset.train.targets):
+        dataset = split(dataset, num_examples=num_train)
+    return dataset if inputs.ndim > 2 else standardise(impute(dataset))
 
 
 def learner(hparams: Hparams, settings: Settings) -> Learner:
@@ -97,7 +102,7 @@ def metrics(scores, labels) -> dict:
 
 def _adam(hparams: Hparams, settings: Settings) -> optax.GradientTransformation:
     rate = schedules.warmup_cosine(
-        hparams.learning_rate, num_warmup=settings.num_steps // 20, num_steps=settings.num_steps
+        hparams.learning_rate, num_warmup=settings.num_steps // 10, num_steps=settings.num_steps
     )
     return optax.adam(rate)
 
@@ -121,7 +126,7 @@ LEARNERS: dict[str, Callable[[Hparams, Settings], Learner]] = {
     "perceptron": lambda h, s: models.perceptron(num_classes=s.num_classes),
     "averaged_perceptron": lambda h, s: models.perceptron(num_classes=s.num_classes, averaged=True),
     "lda": lambda h, s: models.discriminant(num_classes=s.num_classes, shrinkage=h.shrinkage),
-    "one_vs_rest_regression": lambda h, s: models.logistic_regression(
+    "one_vs_rest": lambda h, s: models.logistic_regression(
         num_classes=s.num_classes, l2=h.l2, loss=one_vs_rest
     ),
     "softmax_regression": lambda h, s: models.logistic_regression(num_classes=s.num_classes, l2=h.l2),
@@ -139,15 +144,16 @@ LEARNERS: dict[str, Callable[[Hparams, Settings], Learner]] = {
 def variants() -> dict[str, tuple[Hparams, Settings]]:
     """A row for each learner, simplest first."""
     settings = {name: Settings(model=name) for name in LEARNERS}
-    for name in ("one_vs_rest_regression", "softmax_regression", "linear_svm"):
+    for name in ("one_vs_rest", "softmax_regression", "linear_svm"):
         settings[name] = settings[name]._replace(num_steps=400)
     for name in ("perceptron", "averaged_perceptron"):
         settings[name] = settings[name]._replace(num_steps=1000, batch_size=100)
     for name in ("kernel_discriminant", "rbf_svm"):
         settings[name] = settings[name]._replace(num_train=4000)
-    settings["mlp"] = Settings(model="mlp", num_steps=3000, batch_size=128)
-    settings["lenet"] = Settings(model="lenet", num_steps=600, batch_size=100)
-    return {name: (Hparams(), setting) for name, setting in settings.items()}
+    settings["mlp"] = Settings(model="mlp", num_steps=5000, batch_size=50)
+    settings["lenet"] = Settings(model="lenet", num_steps=800, batch_size=50)
+    rows = {name: (Hparams(), setting) for name, setting in settings.items()}
+    return rows | {"mlp": (Hparams(learning_rate=3e-3), settings["mlp"])}
 
 
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:

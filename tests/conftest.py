@@ -1,8 +1,7 @@
-"""Strictness while tests run: shapes checked, rank promotion and warnings are errors, one compilation cache."""
+"""Strictness while tests run: shapes checked, rank promotion and warnings errors; one compilation cache."""
 
 import os
 import pathlib
-import tempfile
 
 os.environ.setdefault("MPLBACKEND", "agg")
 
@@ -12,6 +11,9 @@ from jaxtyping import install_import_hook
 install_import_hook("jaxnets", "beartype.beartype").__enter__()
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-cache = pathlib.Path(tempfile.gettempdir()) / f"jaxnets-tests-{os.getuid()}"
-jax.config.update("jax_compilation_cache_dir", str(cache))
+
+cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+folder = cache / "jaxnets" / "compiled-for-tests"
+folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+jax.config.update("jax_compilation_cache_dir", str(folder))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from jaxnets import losses, status, train
 from jaxnets.check import InputError
-from jaxnets.models.logistic import logistic_regression, one_vs_rest
+from jaxnets.models.logistic import logistic_regression, one_vs_rest_cross_entropy
 
 KEY = jax.random.key(0)
 
@@ -24,7 +24,7 @@ def load(name):
 
 
 @partial(jax.jit, static_argnames=("num_classes", "loss"))
-def fit(rows, l2, l1, tolerance=3e-7, *, num_classes, loss=losses.softmax_cross_entropy):
+def fit(rows, l2, l1, tolerance=2e-7, *, num_classes, loss=losses.softmax_cross_entropy):
     model = logistic_regression(num_classes=num_classes, l2=l2, l1=l1, loss=loss, tolerance=tolerance)
     return train.run(KEY, model, rows, num_steps=5000, evaluate_every=50)
 
@@ -41,7 +41,7 @@ def assert_same(coefficients, expected):
     np.testing.assert_allclose(coefficients, expected, atol=1e-3 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize(("name", "l2"), [("iris", 0.1), ("iris", 10.0), ("wine", 1.0), ("digits", 1.0)])
+@pytest.mark.parametrize(("name", "l2"), [("iris", 0.1), ("iris", 10.0), ("wine", 1.0), ("digits", 10.0)])
 def test_softmax_equals_scikit_learn(name, l2):
     rows = load(name)
     run = fit(rows, l2, 0.0, num_classes=int(rows[1].max()) + 1)
@@ -51,11 +51,11 @@ def test_softmax_equals_scikit_learn(name, l2):
     assert_same(run.state.intercept, expected.intercept_)
 
 
-@pytest.mark.parametrize("l2", [0.1, 100.0])
+@pytest.mark.parametrize("l2", [1.0, 100.0])
 def test_two_classes_equal_scikit_learn(l2):
     rows = load("breast_cancer")
     expected = reference(rows, l2=l2, solver="newton-cg")
-    separate = fit(rows, l2, 0.0, num_classes=2, loss=one_vs_rest).state
+    separate = fit(rows, l2, 0.0, num_classes=2, loss=one_vs_rest_cross_entropy).state
     assert_same(separate.coefficients[:, 1], expected.coef_[0])
     assert_same(separate.coefficients[:, 0], -expected.coef_[0])
     joint = fit(rows, 2 * l2, 0.0, num_classes=2).state
@@ -68,12 +68,14 @@ def test_l1_and_elastic_net_equal_scikit_learn(l2, l1):
     inputs, labels = load("breast_cancer")
     rows = ((inputs - inputs.mean(0)) / inputs.std(0), labels)
     expected = reference(rows, l2=l2, l1=l1, solver="saga").coef_[0]
-    found = np.asarray(fit(rows, l2, l1, num_classes=2, loss=one_vs_rest).state.coefficients[:, 1])
+    found = np.asarray(
+        fit(rows, l2, l1, num_classes=2, loss=one_vs_rest_cross_entropy).state.coefficients[:, 1]
+    )
     assert_same(found, expected)
     assert 0 < (found == 0).sum() < len(found)
 
 
-@pytest.mark.parametrize("loss", [losses.softmax_cross_entropy, one_vs_rest])
+@pytest.mark.parametrize("loss", [losses.softmax_cross_entropy, one_vs_rest_cross_entropy])
 @pytest.mark.parametrize(("l2", "l1"), [(0.0, 2.0), (1.0, 0.0), (0.5, 1.0)])
 def test_optimality_conditions(loss, l2, l1):
     """``X' r + l2 W = -l1 sign(W)`` where W is not 0, within l1 of 0 where it is; residuals sum to 0."""
@@ -81,7 +83,7 @@ def test_optimality_conditions(loss, l2, l1):
     inputs, labels = rows[0].astype(np.float64), rows[1]
     state = fit(rows, l2, l1, num_classes=10, loss=loss).state
     weights, intercept = (np.asarray(a, np.float64) for a in (state.coefficients, state.intercept))
-    link = (lambda scores: softmax(scores, axis=1)) if loss is not one_vs_rest else expit
+    link = (lambda scores: softmax(scores, axis=1)) if loss is not one_vs_rest_cross_entropy else expit
     residual = link(inputs @ weights + intercept) - np.eye(10)[labels]
     gradient = inputs.T @ residual + l2 * weights
     size = np.abs(inputs).sum(0)[:, None]

@@ -6,7 +6,15 @@ Prints milliseconds a step (batch 100, Adam) for the step jitted outside a loop,
 ``lax.scan``, for the network of flax's own layers in both places, and for torch where it is installed. All
 take turns, so that a busy machine slows them alike: trust the ratios.
 
-RESULTS
+Scan / outside, on two cores of a busy machine: 0.80 and 0.83 (jax 0.10.2), 0.75 (jax 0.12.0). The first
+run in milliseconds: outside 121, scan 97, flax outside 152, flax in a scan 1600, torch 2.14 77. What was
+tried (second layer alone, in a scan, both versions of jax):
+
+- In canonical form each of the three convolutions costs about the same in a scan as outside.
+- Strides as dilations stay fast; zeros written between the values of ``dy`` take 2.4 to 3.2 times as long.
+- Windows gathered into a matrix (im2col) take 1.2 to 4.3 times as long.
+- Max pooling by a sliding window, in the first layer, takes 38 ms, by a reshape 4 to 8 ms.
+- ``vmap`` over four models takes 3 to 5 times as long as ``lax.map``: the convolutions become grouped ones.
 """
 
 from __future__ import annotations

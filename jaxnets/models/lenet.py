@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import flax.linen as nn
 
+from jaxnets.check import InputError
 from jaxnets.layers import Conv, Dropout, max_pool
 from jaxnets.types import Array, Float, Scalar
 
@@ -18,6 +19,9 @@ class LeNet(nn.Module):
     Attributes:
         num_classes: number of logits.
         dropout_rate: part of the 1024 units dropped while training, in ``[0, 1]``; may be traced.
+
+    Raises:
+        InputError: inputs that are no images ``[n, h, w, c]``.
 
     >>> import jax, jax.numpy as jnp
     >>> model = LeNet()
@@ -30,7 +34,9 @@ class LeNet(nn.Module):
     dropout_rate: Scalar = 0.4
 
     @nn.compact
-    def __call__(self, x: Float[Array, "n h w c"], train: bool = False) -> Float[Array, "n k"]:
+    def __call__(self, x: Float[Array, "n ..."], train: bool = False) -> Float[Array, "n k"]:
+        if x.ndim != 4:
+            raise InputError(f"LeNet: inputs of shape {x.shape}, allowed are images (n, h, w, c)")
         for features in (32, 64):
             x = max_pool(nn.relu(Conv(features, (5, 5))(x)), (2, 2))
         a = nn.relu(nn.Dense(1024)(x.reshape(len(x), -1)))

@@ -9,7 +9,7 @@ from jaxnets.learner import Learner
 from jaxnets.models.proximal import one_vs_rest_loss, proximal_linear
 from jaxnets.types import Array, Scalar
 
-one_vs_rest = one_vs_rest_loss(losses.sigmoid_cross_entropy)
+one_vs_rest_cross_entropy = one_vs_rest_loss(losses.sigmoid_cross_entropy)
 """Cross-entropy of k separate binary models, class against rest, instead of softmax's joint one."""
 
 
@@ -23,16 +23,15 @@ def logistic_regression(
 ) -> Learner:
     """Minimises ``sum_i loss(W' x_i + b, y_i) + l2 / 2 |W|^2 + l1 |W|_1`` by full-batch steps.
 
-    Hundreds of steps are needed; a run ends by itself once the gradient is at most
-    ``tolerance``.
-    In scikit-learn's terms ``l2 = (1 - l1_ratio) / C`` and ``l1 = l1_ratio / C``. With two classes
-    ``one_vs_rest`` is the textbook's binary model, twice with opposite signs; softmax is that with
-    half of the ``l2``.
+    Hundreds of steps are needed; a run ends by itself once the gradient is at most ``tolerance``. In
+    scikit-learn's terms ``l2 = (1 - l1_ratio) / C`` and ``l1 = l1_ratio / C``. With two classes
+    ``one_vs_rest_cross_entropy`` is the textbook's binary model, twice with opposite signs, and softmax is
+    the binary model with half of the ``l2``. The metric ``loss`` is the objective over the number of rows.
 
     Args:
         l2: strength of the penalty on squares of the coefficients, not on the intercept; 0 or more.
         l1: strength of the penalty on absolute values, which sets coefficients to zero; 0 or more.
-        loss: ``losses.softmax_cross_entropy`` or :data:`one_vs_rest`.
+        loss: ``losses.softmax_cross_entropy`` or :data:`one_vs_rest_cross_entropy`.
         tolerance: largest entry of the mean loss's gradient, were the inputs standardised; positive. In
             float32 1e-7 is the least that rounding allows.
 
