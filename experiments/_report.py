@@ -88,12 +88,9 @@ def _columns(found: list[dict[str, Any]]) -> list[str]:
 def _cell(record: dict[str, Any], column: str) -> str:
     value = record.get(column, "")
     if column.endswith("_mean") and value != "":
-        return f"{_number(value)} ± {_number(record[column.removesuffix('_mean') + '_std'])}"
+        form = ".3f" if value == 0 or 0.01 <= abs(value) < 1000 else ".2g"
+        return f"{value:{form}} ± {record[column.removesuffix('_mean') + '_std']:{form}}"
     return f"{value:.1f}" if isinstance(value, float) else str(value)
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if value == 0 or 0.01 <= abs(value) < 1000 else f"{value:.2g}"
 
 
 def environment() -> str:

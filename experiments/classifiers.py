@@ -25,7 +25,6 @@ from jaxnets.check import FRACTION, NON_NEGATIVE, POSITIVE, InputError, Interval
 from jaxnets.data import Dataset, impute, load, split, standardise
 from jaxnets.learner import Learner, gradient
 from jaxnets.metrics import accuracy
-from jaxnets.models.logistic import one_vs_rest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,16 +39,20 @@ class Hparams(NamedTuple):
     """Peak of the networks' rate (Adam)."""
     dropout: Annotated[float, FRACTION] = 0.4
     """Share of LeNet's 1024 units left out in training."""
-    l2: Annotated[float, NON_NEGATIVE] = 1.0
+    l2: Annotated[float, POSITIVE] = 10.0
     """Penalty of logistic regression, 0.5 l2 |w|^2 beside the summed loss."""
     alpha: Annotated[float, NON_NEGATIVE] = 1.0
     """Penalty of least squares."""
     shrinkage: Annotated[float, FRACTION] = 0.1
     """Of the covariance in LDA, towards a sphere."""
-    regularization: Annotated[float, POSITIVE] = 1e-4
+    regularization: Annotated[float, POSITIVE] = 3e-4
     """Of the within-class scatter in the kernel discriminant."""
     C: Annotated[float, POSITIVE] = 5.0
-    """Price of a violated margin in the SVMs."""
+    """Price of a violated margin in the rbf SVM."""
+    linear_C: Annotated[float, POSITIVE] = 0.1
+    """The same in the SVM with a linear kernel."""
+    primal_C: Annotated[float, POSITIVE] = 0.01
+    """The same, squared, in the linear SVM that is solved in the primal."""
     gamma: Annotated[float, POSITIVE] = 1.0
     """Kernel width, in units of 1 / (features x variance)."""
 
@@ -125,12 +128,13 @@ LEARNERS: dict[str, Callable[[Hparams, Settings], Learner]] = {
     "ridge": lambda h, s: models.ridge_classifier(num_classes=s.num_classes, alpha=h.alpha),
     "perceptron": lambda h, s: models.perceptron(num_classes=s.num_classes),
     "averaged_perceptron": lambda h, s: models.perceptron(num_classes=s.num_classes, averaged=True),
-    "lda": lambda h, s: models.discriminant(num_classes=s.num_classes, shrinkage=h.shrinkage),
+    "lda": lambda h, s: models.linear_discriminant(num_classes=s.num_classes, shrinkage=h.shrinkage),
     "one_vs_rest": lambda h, s: models.logistic_regression(
-        num_classes=s.num_classes, l2=h.l2, loss=one_vs_rest
+        num_classes=s.num_classes, l2=h.l2, loss=models.one_vs_rest_cross_entropy
     ),
     "softmax_regression": lambda h, s: models.logistic_regression(num_classes=s.num_classes, l2=h.l2),
-    "linear_svm": lambda h, s: models.linear_svm(num_classes=s.num_classes, C=1 / h.l2),
+    "primal_svm": lambda h, s: models.linear_svm(num_classes=s.num_classes, C=h.primal_C),
+    "linear_svm": lambda h, s: models.kernel_svm(kernels.linear(), num_classes=s.num_classes, C=h.linear_C),
     "kernel_discriminant": lambda h, s: models.kernel_discriminant(
         num_classes=s.num_classes, kernel=_kernel(h), regularization=h.regularization
     ),
@@ -144,11 +148,11 @@ LEARNERS: dict[str, Callable[[Hparams, Settings], Learner]] = {
 def variants() -> dict[str, tuple[Hparams, Settings]]:
     """A row for each learner, simplest first."""
     settings = {name: Settings(model=name) for name in LEARNERS}
-    for name in ("one_vs_rest", "softmax_regression", "linear_svm"):
+    for name in ("one_vs_rest", "softmax_regression", "primal_svm"):
         settings[name] = settings[name]._replace(num_steps=400)
     for name in ("perceptron", "averaged_perceptron"):
         settings[name] = settings[name]._replace(num_steps=1000, batch_size=100)
-    for name in ("kernel_discriminant", "rbf_svm"):
+    for name in ("linear_svm", "kernel_discriminant", "rbf_svm"):
         settings[name] = settings[name]._replace(num_train=4000)
     settings["mlp"] = Settings(model="mlp", num_steps=5000, batch_size=50)
     settings["lenet"] = Settings(model="lenet", num_steps=800, batch_size=50)

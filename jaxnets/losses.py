@@ -22,7 +22,7 @@ def softmax_cross_entropy(
 ) -> Float[Array, ""]:
     """Mean of ``-sum_j q_j log softmax(logits)_j`` with ``q = (1 - s) onehot(label) + s / k``.
 
-    A label of ``k`` or more gives NaN.
+    A label outside 0..k-1 gives NaN.
 
     Args:
         label_smoothing: ``s`` in [0, 1); 0 is the negative log-likelihood of the labels.
@@ -219,8 +219,9 @@ def _same_shape(outputs: Array, targets: Array) -> None:
 
 
 def _pick(scores: Array, labels: Array) -> jax.Array:
-    """The score of each row's label."""
-    return jnp.take_along_axis(jnp.asarray(scores), jnp.asarray(labels)[:, None], axis=1)[:, 0]
+    """The score of each row's label; NaN for a label that is no class, below 0 too."""
+    places = jnp.where(jnp.asarray(labels) < 0, scores.shape[1], labels)[:, None]
+    return jnp.take_along_axis(jnp.asarray(scores), places, axis=1, mode="fill")[:, 0]
 
 
 def _margins(scores: Array, labels: Array) -> jax.Array:

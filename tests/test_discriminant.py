@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits, load_iris, load_wine
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from jaxnets.check import InputError
-from jaxnets.models.discriminant import discriminant, predict, transform
+from jaxnets.models.discriminant import linear_discriminant, predict, transform
 from jaxnets.types import Batch
 
 KEY = jax.random.key(0)
@@ -18,7 +18,7 @@ IRIS, WINE = load_iris(), load_wine()
 
 
 def fit(inputs, targets, **hparams):
-    model = discriminant(num_classes=int(max(targets)) + 1, **hparams)
+    model = linear_discriminant(num_classes=int(max(targets)) + 1, **hparams)
     return jax.jit(model.step)(KEY, model.init(KEY, Batch(inputs, targets)), Batch(inputs, targets))
 
 
@@ -106,4 +106,4 @@ def test_shrinkage_can_be_swept():
 @pytest.mark.parametrize("hparams", [{"shrinkage": 1.5}, {"priors": np.array([1.0, 0.0])}])
 def test_refused(hparams):
     with pytest.raises(InputError):
-        discriminant(num_classes=2, **hparams)
+        linear_discriminant(num_classes=2, **hparams)

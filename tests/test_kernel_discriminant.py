@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits, load_iris, make_circles
 
 from jaxnets import kernels
 from jaxnets.check import InputError
-from jaxnets.models.discriminant import discriminant
+from jaxnets.models.discriminant import linear_discriminant
 from jaxnets.models.discriminant import transform as linear_transform
 from jaxnets.models.kernel_discriminant import kernel_discriminant, transform
 from jaxnets.types import Batch
@@ -33,7 +33,7 @@ def test_with_a_linear_kernel_it_is_the_linear_discriminant(shrinkage):
     """``(1 - s)(S_w + mu I)`` is ``S_w`` shrunk by ``s`` when ``mu = s / (1 - s) trace(S_w) / d``."""
     with jax.enable_x64(True):
         rows = Batch(jnp.asarray(IRIS.data), jnp.asarray(IRIS.target))
-        flat = discriminant(num_classes=3, shrinkage=shrinkage)
+        flat = linear_discriminant(num_classes=3, shrinkage=shrinkage)
         linear, _ = flat.step(KEY, flat.init(KEY, rows), rows)
         means = np.stack([IRIS.data[IRIS.target == j].mean(axis=0) for j in range(3)])
         variance = np.square(IRIS.data - means[IRIS.target]).sum(axis=1).mean() / 4
@@ -82,7 +82,7 @@ def test_learns_digits_better_than_the_linear_one():
     gamma = kernels.scale_gamma(images[train].reshape(600, -1))
     _, _, predict = fit(images[train], digits.target[train], kernels.rbf(gamma=gamma))
     accuracy = np.mean(np.argmax(predict(images[test]), axis=1) == digits.target[test])
-    flat = discriminant(num_classes=10)
+    flat = linear_discriminant(num_classes=10)
     rows = Batch(images[train], digits.target[train])
     linear, _ = flat.step(KEY, flat.init(KEY, rows), rows)
     assert accuracy >= 0.95

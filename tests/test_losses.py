@@ -150,3 +150,11 @@ def test_label_smoothing_can_be_swept():
         losses.softmax_cross_entropy(jnp.asarray(SCORES), LABELS, label_smoothing=s) for s in (0.0, 0.1)
     ]
     np.testing.assert_allclose(values, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+@pytest.mark.parametrize(
+    "loss", [losses.softmax_cross_entropy, losses.hinge_multiclass, losses.perceptron_multiclass]
+)
+def test_a_label_that_is_no_class_gives_nan(loss, label):
+    assert jnp.isnan(loss(jnp.zeros((2, 3)), jnp.array([0, label])))

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.linear_model import Ridge, RidgeClassifier
 
 from jaxnets.check import InputError
-from jaxnets.models.ridge import predict, ridge, solve
+from jaxnets.models.ridge import predict, ridge_classifier, solve
 from jaxnets.types import Batch
 
 KEY = jax.random.key(0)
@@ -18,7 +18,7 @@ WINE = load_wine()  # standard deviations from 0.1 to 300
 
 
 def fit(inputs, targets, alpha):
-    model = ridge(num_classes=int(max(targets)) + 1, alpha=alpha)
+    model = ridge_classifier(num_classes=int(max(targets)) + 1, alpha=alpha)
     return jax.jit(model.step)(KEY, model.init(KEY, Batch(inputs, targets)), Batch(inputs, targets))[0]
 
 
@@ -83,4 +83,4 @@ def test_penalties_can_be_swept_and_differentiated():
 
 def test_refuses_a_negative_penalty():
     with pytest.raises(InputError, match="alpha = -1"):
-        ridge(num_classes=2, alpha=-1.0)
+        ridge_classifier(num_classes=2, alpha=-1.0)

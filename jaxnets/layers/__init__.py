@@ -3,6 +3,7 @@
 from jaxnets.layers.batch_norm import BatchNorm
 from jaxnets.layers.conv import Conv, conv2d
 from jaxnets.layers.dropout import Dropout
+from jaxnets.layers.flatten import flatten
 from jaxnets.layers.pooling import average_pool, max_pool
 
-__all__ = ["BatchNorm", "Conv", "Dropout", "average_pool", "conv2d", "max_pool"]
+__all__ = ["BatchNorm", "Conv", "Dropout", "average_pool", "conv2d", "flatten", "max_pool"]

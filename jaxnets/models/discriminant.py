@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
 from jaxnets import check, learner
+from jaxnets.layers import flatten
 from jaxnets.types import Array, Batch, Float, Metrics, Scalar, Shaped
 
 
@@ -30,7 +31,7 @@ class DiscriminantState(NamedTuple):
     log_priors: Float[Array, " k"]
 
 
-def discriminant(
+def linear_discriminant(
     *, num_classes: int, shrinkage: Scalar = 0.0, priors: Float[Array, " k"] | None = None
 ) -> learner.Learner:
     """Solves ``S_b w = lambda S_w w``, and classifies by the nearest centroid in the space of the ``w``.
@@ -45,7 +46,7 @@ def discriminant(
 
     >>> from jaxnets import train
     >>> rows = (jnp.array([[0.0], [2.0], [4.0], [6.0]]), jnp.array([0, 0, 1, 1]))
-    >>> model = discriminant(num_classes=2)
+    >>> model = linear_discriminant(num_classes=2)
     >>> state = train.run(jax.random.key(0), model, rows, num_steps=1).state
     >>> jnp.argmax(model.predict(state, jnp.array([[2.9], [3.1]])), axis=1).tolist()
     [0, 1]
@@ -58,7 +59,7 @@ def discriminant(
         check.interval("priors", priors, check.POSITIVE)
 
     def fit(batch: Batch) -> tuple[DiscriminantState, Metrics]:
-        x = _matrix(batch.inputs)
+        x = flatten(batch.inputs)
         members = jax.nn.one_hot(batch.targets, num_classes, dtype=x.dtype)
         with jax.default_matmul_precision("highest"):
             state = _solve(x, members, shrinkage, priors)
@@ -74,7 +75,7 @@ def predict(state: DiscriminantState, inputs: Shaped[Array, "n ..."]) -> Float[A
 
 def transform(state: DiscriminantState, inputs: Shaped[Array, "n ..."]) -> Float[Array, "n r"]:
     """Rows in the discriminant space: ``(x - origin) directions``."""
-    return jnp.matmul(_matrix(inputs) - state.origin[None, :], state.directions, precision="highest")
+    return jnp.matmul(flatten(inputs) - state.origin[None, :], state.directions, precision="highest")
 
 
 def centroid_scores(
@@ -135,7 +136,3 @@ def _leading_axes(columns: Array, count: int) -> tuple[jax.Array, jax.Array]:
     present = values > jnp.finfo(values.dtype).eps * values[0]
     lengths = jnp.sqrt(jnp.where(present, values, 1))
     return jnp.where(present, values, 0), columns @ vectors * (present / lengths)[None, :]
-
-
-def _matrix(inputs: Array) -> jax.Array:
-    return jnp.reshape(jnp.asarray(inputs, float), (len(inputs), -1))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import cho_factor, cho_solve
 
 from jaxnets import check, kernels, learner
+from jaxnets.layers import flatten
 from jaxnets.models.discriminant import centroid_scores
 from jaxnets.types import Array, Batch, Float, Metrics, Scalar, Shaped
 
@@ -61,7 +62,7 @@ def kernel_discriminant(
     check.interval("regularization", regularization, check.POSITIVE)
 
     def fit(batch: Batch) -> tuple[KernelDiscriminantState, Metrics]:
-        rows = _matrix(batch.inputs)
+        rows = flatten(batch.inputs)
         members = jax.nn.one_hot(batch.targets, num_classes, dtype=rows.dtype)
         with jax.default_matmul_precision("highest"):
             state = _solve(rows, kernels.gram(kernel, rows), members, regularization)
@@ -77,7 +78,7 @@ def transform(
     state: KernelDiscriminantState, inputs: Shaped[Array, "m ..."], *, kernel: kernels.Kernel
 ) -> Float[Array, "m r"]:
     """Rows in the discriminant space of the ``kernel`` that the state was fitted with."""
-    rows = kernel(_matrix(inputs), state.rows)
+    rows = kernel(flatten(inputs), state.rows)
     return jnp.matmul(rows, state.coefficients, precision="highest") - state.offset[None, :]
 
 
@@ -113,7 +114,3 @@ def _smallest(matrix: Array, frequencies: Array, count: int) -> tuple[jax.Array,
     values, vectors = jnp.linalg.eigh((matrix + matrix.T) / 2 + void)
     eps = jnp.finfo(values.dtype).eps
     return jnp.clip(values[:count], eps, 1 - eps), vectors[:, :count]
-
-
-def _matrix(inputs: Array) -> jax.Array:
-    return jnp.reshape(jnp.asarray(inputs, float), (len(inputs), -1))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxnets import check
 from jaxnets.kernels import Kernel, gram
+from jaxnets.layers import flatten
 from jaxnets.learner import Learner, closed_form
 from jaxnets.models import smo
 from jaxnets.models.multiclass import Strategy, one_vs_one
@@ -74,14 +75,14 @@ def kernel_svm(
         check.interval(name, value, check.POSITIVE)
 
     def fit(batch: Batch) -> tuple[KernelSvmState, Metrics]:
-        rows = _matrix(batch.inputs)
+        rows = flatten(batch.inputs)
         signs = strategy.signs(jnp.asarray(batch.targets), num_classes).astype(rows.dtype)
         solve = partial(smo.solve, gram(kernel, rows), C=C, tolerance=tolerance, max_updates=max_updates)
         machines = jax.lax.map(solve, signs)
         return KernelSvmState(rows, machines.coefficients.T, machines.bias), _metrics(machines, tolerance)
 
     def predict(state: KernelSvmState, inputs: Shaped[Array, "n ..."]) -> Float[Array, "n k"]:
-        decisions = kernel(_matrix(inputs), state.rows) @ state.coefficients + state.biases[None]
+        decisions = kernel(flatten(inputs), state.rows) @ state.coefficients + state.biases[None]
         return strategy.scores(decisions, num_classes)
 
     return closed_form(fit, predict)
@@ -97,7 +98,3 @@ def _metrics(machines: smo.Solution, tolerance: Scalar) -> Metrics:
         "support_vectors": jnp.sum(jnp.any(machines.coefficients != 0, axis=0)),
         "updates": jnp.sum(machines.num_updates),
     }
-
-
-def _matrix(inputs: Shaped[Array, "n ..."]) -> Float[Array, "n d"]:
-    return jnp.reshape(jnp.asarray(inputs, float), (len(inputs), -1))

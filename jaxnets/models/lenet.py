@@ -9,7 +9,7 @@ from __future__ import annotations
 import flax.linen as nn
 
 from jaxnets.check import InputError
-from jaxnets.layers import Conv, Dropout, max_pool
+from jaxnets.layers import Conv, Dropout, flatten, max_pool
 from jaxnets.types import Array, Float, Scalar
 
 
@@ -39,5 +39,5 @@ class LeNet(nn.Module):
             raise InputError(f"LeNet: inputs of shape {x.shape}, allowed are images (n, h, w, c)")
         for features in (32, 64):
             x = max_pool(nn.relu(Conv(features, (5, 5))(x)), (2, 2))
-        a = nn.relu(nn.Dense(1024)(x.reshape(len(x), -1)))
+        a = nn.relu(nn.Dense(1024)(flatten(x)))
         return nn.Dense(self.num_classes)(Dropout(self.dropout_rate)(a, train))

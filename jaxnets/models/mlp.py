@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
+from jaxnets.layers import flatten
 from jaxnets.types import Array, Float
 
 
@@ -36,7 +36,7 @@ class MLP(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "n ..."]) -> Float[Array, "n k"]:
-        a = jnp.reshape(x, (len(x), -1))
+        a = flatten(x)
         for width in self.widths:
             a = self.activation(nn.Dense(width, kernel_init=self.kernel_init)(a))
         return nn.Dense(self.num_outputs, kernel_init=self.kernel_init)(a)

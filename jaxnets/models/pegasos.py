@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnets import check
+from jaxnets.layers import flatten
 from jaxnets.learner import Learner
 from jaxnets.types import Array, Batch, Float, Key, Metrics, Scalar, Shaped
 
@@ -76,5 +77,5 @@ def pegasos(*, num_classes: int, l2: Scalar = 1e-3) -> Learner:
 
 
 def _with_constant(inputs: Shaped[Array, "n ..."]) -> Float[Array, "n d1"]:
-    rows = jnp.reshape(jnp.asarray(inputs, float), (len(inputs), -1))
+    rows = flatten(inputs)
     return jnp.concatenate([rows, jnp.ones((len(rows), 1), rows.dtype)], axis=1)

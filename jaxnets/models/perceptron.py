@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnets import check
+from jaxnets.layers import flatten
 from jaxnets.learner import Learner
 from jaxnets.types import Array, Batch, Bool, Float, Int, Key, Metrics, Scalar, Shaped
 
@@ -99,7 +100,7 @@ def perceptron(
     check.interval("learning_rate", learning_rate, check.POSITIVE)
 
     def init(key: Key, data: Batch) -> PerceptronState:
-        inputs = _matrix(data.inputs)
+        inputs = flatten(data.inputs)
         zeros = Weights(
             jnp.zeros((inputs.shape[1], num_classes), inputs.dtype), jnp.zeros(num_classes, inputs.dtype)
         )
@@ -113,14 +114,14 @@ def perceptron(
         return _record(state, weights, jnp.any(shares != 0), averaged=averaged), None
 
     def step(key: Key, state: PerceptronState, batch: Batch) -> tuple[PerceptronState, Metrics]:
-        rows = _matrix(batch.inputs), jnp.asarray(batch.targets)
+        rows = flatten(batch.inputs), jnp.asarray(batch.targets)
         new, _ = jax.lax.scan(learn_row, state, rows)
         mistakes = new.mistakes - state.mistakes
         converged = new.streak >= 2 * new.num_rows - 1
         return new, {"loss": mistakes / len(rows[1]), "mistakes": mistakes, "converged": converged}
 
     def predict(state: PerceptronState, inputs: Shaped[Array, "n ..."]) -> Float[Array, "n k"]:
-        return _matrix(inputs) @ state.readout.coefficients + state.readout.intercept[None]
+        return flatten(inputs) @ state.readout.coefficients + state.readout.intercept[None]
 
     return Learner(init, step, predict)
 
@@ -137,7 +138,3 @@ def _record(
         mistakes=state.mistakes + mistake,
         streak=jnp.where(mistake, 0, state.streak + 1),
     )
-
-
-def _matrix(inputs: Shaped[Array, "n ..."]) -> Float[Array, "n d"]:
-    return jnp.reshape(jnp.asarray(inputs, float), (len(inputs), -1))

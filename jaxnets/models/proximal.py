@@ -19,6 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxnets.layers import flatten
 from jaxnets.learner import Learner
 from jaxnets.types import Array, Batch, Float, Int, Key, Metrics, Scalar, Shaped
 
@@ -86,14 +87,14 @@ def proximal_linear(
     """
 
     def init(key: Key, data: Batch) -> ProximalState:
-        inputs = _matrix(data.inputs)
+        inputs = flatten(data.inputs)
         center, sizes = _step_sizes(key, inputs, curvature=curvature, l2=l2)
         one = jnp.ones((), inputs.dtype)
         zeros = Plane(jnp.zeros((inputs.shape[1], num_classes), one.dtype), jnp.zeros(num_classes, one.dtype))
         return ProximalState(zeros, zeros, one, center, sizes, one)
 
     def step(key: Key, state: ProximalState, batch: Batch) -> tuple[ProximalState, Metrics]:
-        inputs, ahead = _matrix(batch.inputs), state.ahead
+        inputs, ahead = flatten(batch.inputs), state.ahead
 
         def total(scores: Float[Array, "n k"]) -> Float[Array, ""]:
             return len(inputs) * loss(scores, batch.targets)
@@ -125,7 +126,7 @@ def proximal_linear(
 
 def predict(state: ProximalState, inputs: Shaped[Array, "n ..."]) -> Float[Array, "n k"]:
     """Scores of the classes."""
-    return _scores(state.plane, state.center, _matrix(inputs))
+    return _scores(state.plane, state.center, flatten(inputs))
 
 
 def one_vs_rest_loss(loss: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
@@ -215,7 +216,3 @@ def _step_sizes(
     grown = jax.lax.fori_loop(0, POWER_ITERATIONS, lambda _, vector: power(vector), start)
     bound = MARGIN * jnp.maximum(jnp.linalg.norm(grown), 1)
     return center, Plane(1 / (bound * diagonal[:, None]), 1 / (bound * curvature * num_rows)[None])
-
-
-def _matrix(inputs: Shaped[Array, "n ..."]) -> Float[Array, "n d"]:
-    return jnp.reshape(jnp.asarray(inputs, float), (len(inputs), -1))

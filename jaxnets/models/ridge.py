@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import cho_factor, cho_solve
 
 from jaxnets import check, learner
+from jaxnets.layers import flatten
 from jaxnets.types import Array, Batch, Float, Metrics, Scalar, Shaped
 
 REFINEMENTS = 3
@@ -23,7 +24,7 @@ class RidgeState(NamedTuple):
     intercept: Float[Array, " k"]
 
 
-def ridge(*, num_classes: int, alpha: Scalar = 1.0) -> learner.Learner:
+def ridge_classifier(*, num_classes: int, alpha: Scalar = 1.0) -> learner.Learner:
     """Minimises ``||Y - X W - 1 b'||^2 + alpha ||W||^2`` with ``Y`` +1 at the label, -1 elsewhere.
 
     After centring, ``W = (X'X + alpha I)^-1 X'Y = X'(X X' + alpha I)^-1 Y``: the smaller of the two
@@ -35,7 +36,7 @@ def ridge(*, num_classes: int, alpha: Scalar = 1.0) -> learner.Learner:
 
     >>> from jaxnets import train
     >>> rows = (jnp.array([[0.0], [1.0], [3.0], [4.0]]), jnp.array([0, 0, 1, 1]))
-    >>> model = ridge(num_classes=2, alpha=0.0)
+    >>> model = ridge_classifier(num_classes=2, alpha=0.0)
     >>> state = train.run(jax.random.key(0), model, rows, num_steps=1).state
     >>> jnp.argmax(model.predict(state, jnp.array([[1.9], [2.1]])), axis=1).tolist()
     [0, 1]
@@ -46,7 +47,7 @@ def ridge(*, num_classes: int, alpha: Scalar = 1.0) -> learner.Learner:
     check.interval("alpha", alpha, check.NON_NEGATIVE)
 
     def fit(batch: Batch) -> tuple[RidgeState, Metrics]:
-        x = _matrix(batch.inputs)
+        x = flatten(batch.inputs)
         y = 2 * jax.nn.one_hot(batch.targets, num_classes, dtype=x.dtype) - 1
         origin, offset = jnp.mean(x, axis=0, keepdims=True), jnp.mean(y, axis=0, keepdims=True)
         with jax.default_matmul_precision("highest"):
@@ -61,7 +62,7 @@ def ridge(*, num_classes: int, alpha: Scalar = 1.0) -> learner.Learner:
 
 def predict(state: RidgeState, inputs: Shaped[Array, "n ..."]) -> Float[Array, "n k"]:
     """Scores of the classes; those of the training targets are +1 and -1."""
-    return _matrix(inputs) @ state.coefficients + state.intercept[None, :]
+    return flatten(inputs) @ state.coefficients + state.intercept[None, :]
 
 
 def solve(x: Float[Array, "n d"], y: Float[Array, "n k"], *, alpha: Scalar) -> Float[Array, "d k"]:
@@ -91,7 +92,3 @@ def _refined(gram: Array, residual: Callable[[Array], Array], columns: int, alph
     for _ in range(1 + REFINEMENTS):
         solution = solution + cho_solve(cholesky, residual(solution) / scale) / scale
     return solution
-
-
-def _matrix(inputs: Array) -> jax.Array:
-    return jnp.reshape(jnp.asarray(inputs, float), (len(inputs), -1))
