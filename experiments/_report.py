@@ -50,22 +50,16 @@ def _record(row: Result) -> dict[str, Any]:
 
 def table(results: list[Result | Refusal], *, title: str) -> Table:
     """The table for a terminal."""
-    view = Table(
-        title=title,
-        caption=environment(),
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE,
-        padding=(0, 1, 0, 0),
-    )
+    view = Table(title=title, caption=environment(), box=SIMPLE, show_edge=False, padding=(0, 1, 0, 0))
+    view.title_justify = view.caption_justify = "left"
     found = records(results)
     columns = [name for name in _columns(found) if not name.endswith("_std")]
     for name in columns:
         left = name in ("row", "status")
-        heading = (
-            name.removesuffix("_mean").removeprefix("train_").replace("_seconds", " (s)").replace("_", " ")
+        heading = name.removesuffix("_mean").removesuffix("_seconds").removeprefix("train_")
+        view.add_column(
+            heading.replace("_", " "), justify="left" if left else "right", no_wrap=name != "status"
         )
-        view.add_column(heading, justify="left" if left else "right", no_wrap=name != "status")
     for record in found:
         view.add_row(*(_cell(record, name) for name in columns))
     return view
@@ -90,7 +84,7 @@ def _cell(record: dict[str, Any], column: str) -> str:
     if column.endswith("_mean") and value != "":
         form = ".3f" if value == 0 or 0.01 <= abs(value) < 1000 else ".2g"
         return f"{value:{form}} ± {record[column.removesuffix('_mean') + '_std']:{form}}"
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+    return f"{value:.1f} s" if isinstance(value, float) else str(value)
 
 
 def environment() -> str:
