@@ -44,14 +44,10 @@ def main(arguments: list[str]) -> int:
             return _update_readme()
         name, *rest = arguments
         experiment = _contract.load(name)
-        options = _parse(experiment, rest)
-        return _run(experiment, *options)
+        return _run(experiment, *_parse(experiment, rest))
     except check.InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("stopped; the rows that were finished are in the output folder", file=sys.stderr)
-        return 130
 
 
 def _list_experiments() -> int:
@@ -99,20 +95,21 @@ def _parse(experiment: Experiment, arguments: list[str]) -> tuple[Common, dict[s
 
 
 def _parse_or_refuse(options: type, experiment: Experiment, arguments: list[str]) -> Any:
-    """tyro's answer; its framed complaints become one line."""
+    """tyro's answer; its framed and coloured complaints become one line."""
     complaint = io.StringIO()
+    description = re.sub(r"\n(?=[A-Z]\w+: )", "\n\n", experiment.docstring)
     try:
         with contextlib.redirect_stderr(complaint):
             return tyro.cli(
-                options, args=arguments, prog=f"{USAGE} {experiment.name}", description=experiment.docstring
-            )
+                options, args=arguments, prog=f"{USAGE} {experiment.name}", description=description,
+                config=(tyro.conf.SuppressFixed,),
+            )  # fmt: skip
     except SystemExit as stop:
         if not stop.code:
             raise
-    frame = re.compile(r"[╭╮╰╯│─]+")
-    lines = [frame.sub(" ", line).strip() for line in complaint.getvalue().splitlines()[1:]]
-    text = " ".join(lines).partition("For full helptext")[0]
-    raise check.InputError(f"{' '.join(text.split())} (options: {USAGE} {experiment.name} --help)")
+    plain = re.sub(r"\x1b\[[0-9;]*m|[╭╮╰╯│─]|-{5,}", " ", complaint.getvalue().partition("\n")[2])
+    text = re.split("For full helptext|Argument helptext|Got errors", " ".join(plain.split()))[0].strip()
+    raise check.InputError(f"{text} (options: {USAGE} {experiment.name} --help)")
 
 
 def _override(values: Any, given: Any, named: set[str]) -> Any:
@@ -125,6 +122,7 @@ def _run(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]
     from experiments._run import Result, train_row
 
     configure(common.precision)
+    experiment.data(next(iter(rows.values()))[1])
     out = common.out or pathlib.Path("runs") / experiment.name
     _report.prepare(out)
     results = []
@@ -148,12 +146,10 @@ def configure(precision: str) -> None:
     """Sets what experiments set and imports never do: precision, and the persistent compilation cache."""
     import jax
 
+    from jaxnets.data.cache import user_folder
+
     jax.config.update("jax_default_matmul_precision", precision)
-    folder = (
-        pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache"))
-        / "jaxnets"
-        / "compiled"
-    )
+    folder = user_folder() / "compiled"
     if jax.config.jax_compilation_cache_dir is not None or not _is_private(folder):
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
@@ -171,4 +167,8 @@ def _is_private(folder: pathlib.Path) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("\nstopped; the rows that were finished are in the output folder", file=sys.stderr, flush=True)
+        os._exit(130)  # at once: compiled programs that still run in threads would crash an orderly end

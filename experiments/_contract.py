@@ -9,7 +9,7 @@ docstring                              one line; ``Source:``; ``Command:``; ``Ex
 ``data(settings)``                     -> Dataset
 ``learner(hparams, settings)``         -> Learner
 ``metrics(outputs, targets)``          -> dict of scalars, for the validation and the test split
-``evaluate(learner, state, dataset)``  optional -> dict: the final numbers, if they are others
+``evaluate(learner, state, dataset)``  -> dict: the final numbers, where they are others
 ``variants()``                         optional -> {row: (Hparams, Settings)}: rows to compare
 ``figures(results, dataset)``          optional -> {file name: Figure}
 =====================================  ============================================================
@@ -26,9 +26,10 @@ import pathlib
 import re
 from collections.abc import Callable
 from types import ModuleType
-from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import jax
+import numpy as np
 
 from jaxnets import check, train
 from jaxnets.data import Dataset
@@ -82,6 +83,13 @@ def load(name: str) -> Experiment:
 def read(module: ModuleType) -> Experiment:
     """The experiment that a module defines."""
     name = module.__name__.rpartition(".")[2]
+    missing = [part for part in ("Hparams", "Settings", "data", "learner") if not hasattr(module, part)]
+    if not hasattr(module, "metrics") and not hasattr(module, "evaluate"):
+        missing.append("metrics or evaluate")
+    if missing:
+        raise check.InputError(
+            f"experiment {name}: {', '.join(missing)} missing, see experiments/_contract.py"
+        )
     metrics = getattr(module, "metrics", None)
     return Experiment(
         name=name,
@@ -122,9 +130,18 @@ def run_settings(settings: Any) -> dict[str, Any]:
 def check_intervals(values: Any) -> None:
     """Refuses a field outside the :class:`~jaxnets.check.Interval` of its annotation."""
     for name, hint in get_type_hints(type(values), include_extras=True).items():
-        allowed = [part for part in get_args(hint)[1:] if isinstance(part, check.Interval)]
-        if get_origin(hint) is Annotated and allowed and getattr(values, name) is not None:
-            check.interval(name, getattr(values, name), allowed[0])
+        inner = get_args(hint)[0] if get_origin(hint) is tuple else hint
+        allowed = [part for part in get_args(inner)[1:] if isinstance(part, check.Interval)]
+        if allowed and getattr(values, name) is not None:
+            for value in np.ravel(getattr(values, name)).tolist():
+                check.interval(name, _in_32_bits(value), allowed[0])
+
+
+def _in_32_bits(value: float) -> float:
+    """The value, or what becomes of it on the device where it does not fit: 0 or infinity."""
+    with np.errstate(over="ignore"):
+        narrow = float(np.float32(value))
+    return narrow if narrow != value and (narrow == 0 or np.isinf(narrow)) else value
 
 
 def _evaluate_by(metrics: Callable | None) -> Callable[[Learner, State, Dataset], Metrics]:

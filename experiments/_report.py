@@ -11,14 +11,15 @@ import pathlib
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import jax
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from experiments._run import Refusal, Result
 from jaxnets.check import InputError
@@ -50,7 +51,9 @@ def _record(row: Result) -> dict[str, Any]:
 
 def table(results: list[Result | Refusal], *, title: str) -> Table:
     """The table for a terminal."""
-    view = Table(title=title, caption=environment(), box=SIMPLE, show_edge=False, padding=(0, 1, 0, 0))
+    view = Table(
+        title=escape(title), caption=environment(), box=SIMPLE, show_edge=False, padding=(0, 1, 0, 0)
+    )
     view.title_justify = view.caption_justify = "left"
     found = records(results)
     columns = [name for name in _columns(found) if not name.endswith("_std")]
@@ -61,7 +64,7 @@ def table(results: list[Result | Refusal], *, title: str) -> Table:
             heading.replace("_", " "), justify="left" if left else "right", no_wrap=name != "status"
         )
     for record in found:
-        view.add_row(*(_cell(record, name) for name in columns))
+        view.add_row(*(escape(_cell(record, name)) for name in columns))
     return view
 
 
@@ -112,11 +115,15 @@ def prepare(out: pathlib.Path) -> None:
 
 def write(path: pathlib.Path, content: bytes) -> None:
     """Writes a file whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        os.fchmod(file.fileno(), 0o644)
-    os.replace(temporary, path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"--out {path}: {error.strerror}; a file that can be written is needed") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_tables(out: pathlib.Path, results: list[Result | Refusal]) -> None:
@@ -131,6 +138,9 @@ def write_tables(out: pathlib.Path, results: list[Result | Refusal]) -> None:
         for seed in range(len(result.runs))
     ]
     write(out / "seeds.csv", _csv(seeds))
+    if len(results) == 1:
+        for picture in out.glob("*.png"):  # of an earlier run: not to stand beside another table
+            picture.unlink()
     options = {r.name: {"hparams": r.hparams._asdict(), "settings": r.settings._asdict()} for r in trained}
     text = json.dumps({"environment": environment(), "rows": options}, indent=1, default=str)
     write(out / "options.json", text.encode())
@@ -152,19 +162,19 @@ def progress_line(console: Console, num_rows: int) -> Iterator[tuple[Any, Any]]:
     if not console.is_terminal:
         yield (lambda *news: None), (lambda text: print(text, file=sys.stderr, flush=True))
         return
-    columns = [TextColumn("{task.completed:.0f}/{task.total:.0f}"), BarColumn(24), TimeElapsedColumn()]
-    with Progress(*columns, TextColumn("{task.description}"), console=console, transient=True) as bar:
+    what = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True), markup=False)
+    counter = TextColumn("{task.completed:.0f}/{task.total:.0f}")
+    columns = counter, BarColumn(12), TimeElapsedColumn(), what
+    with Progress(*columns, console=console, expand=True, transient=True) as bar:
         task, finished = bar.add_task("", total=num_rows), []
 
         def report(what: str, share: float, metrics: dict) -> None:
-            shown = "  ".join(
-                f"{name} {float(value):.4g}" for name, value in metrics.items() if name != "step"
-            )
-            bar.update(task, description=f"{what} {share:4.0%}  {shown}", completed=len(finished))
+            loss = f"  loss {float(metrics['loss']):.4g}" if "loss" in metrics else ""
+            bar.update(task, description=f"{what} {share:4.0%}{loss}", completed=len(finished))
 
         def finish(text: str) -> None:
             finished.append(text)
-            bar.console.print(text, highlight=False)
+            bar.console.print(text, highlight=False, markup=False)
 
         yield report, finish
 

@@ -6,7 +6,7 @@ Command: python -m experiments classifiers
 Expected: on mnist5k (4,000 rows to train, 1,000 to test) CNN first, kernel methods second, linear models
 behind; measured figures below.
 
-On `--dataset mnist` the kernel methods see a stratified draw of 4,000 rows; the table's column "train rows"
+On `--dataset mnist` the kernel methods see a stratified draw of 4,000 rows; the table's column "rows"
 says so. Any data set of :mod:`jaxnets.data` with classes will do.
 """
 
@@ -25,6 +25,7 @@ from jaxnets.check import FRACTION, NON_NEGATIVE, POSITIVE, InputError, Interval
 from jaxnets.data import Dataset, impute, load, split, standardise
 from jaxnets.learner import Learner, gradient
 from jaxnets.metrics import accuracy
+from jaxnets.types import Array, Float, Int, Metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,6 +42,8 @@ class Hparams(NamedTuple):
     """Share of LeNet's 1024 units left out in training."""
     l2: Annotated[float, POSITIVE] = 10.0
     """Penalty of logistic regression, 0.5 l2 |w|^2 beside the summed loss."""
+    pegasos_l2: Annotated[float, POSITIVE] = 1e-3
+    """Penalty of the linear SVM that is trained by stochastic subgradients, beside the mean loss."""
     alpha: Annotated[float, NON_NEGATIVE] = 1.0
     """Penalty of least squares."""
     shrinkage: Annotated[float, FRACTION] = 0.1
@@ -66,11 +69,11 @@ class Settings(NamedTuple):
     """A name or a file, see jaxnets.data."""
     num_train: Annotated[int | None, Interval(1)] = None
     """Training rows at most, a stratified draw; all if None."""
-    num_steps: Annotated[int, NON_NEGATIVE] = 1
+    num_steps: Annotated[int, Interval(0, 2**31 - 1)] = 1
     """Updates; 1 for what is solved at once."""
     batch_size: Annotated[int | None, Interval(1)] = None
     """Rows an update; all if None."""
-    widths: tuple[int, ...] = (512,)
+    widths: tuple[Annotated[int, Interval(1, 2**20)], ...] = (512,)
     """Hidden units of the MLP."""
     num_classes: tyro.conf.Fixed[int | None] = None
     """As many as the data set has, if None."""
@@ -83,7 +86,7 @@ def data(settings: Settings) -> Dataset:
 
 @functools.lru_cache(maxsize=2)
 def _load(name: str, num_train: int | None) -> Dataset:
-    dataset = load(name)
+    dataset = load(name, allow_missing=True)
     inputs = dataset.train.inputs
     if dataset.num_classes is None or not isinstance(inputs, np.ndarray) or inputs.dtype.kind != "f":
         raise InputError(f"data set {name!r}: labels of classes and inputs that are numbers are needed")
@@ -95,17 +98,19 @@ def _load(name: str, num_train: int | None) -> Dataset:
 def learner(hparams: Hparams, settings: Settings) -> Learner:
     """The learner named in the settings."""
     choice("model", settings.model, LEARNERS)
+    if settings.batch_size is not None and settings.model not in STOCHASTIC:
+        raise InputError(f"{settings.model} learns from all rows at once, without --batch-size")
     return LEARNERS[settings.model](hparams, settings)
 
 
-def metrics(scores, labels) -> dict:
+def metrics(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
     """Share of rows whose largest score is their label's."""
     return {"accuracy": accuracy(scores, labels)}
 
 
 def _adam(hparams: Hparams, settings: Settings) -> optax.GradientTransformation:
     rate = schedules.warmup_cosine(
-        hparams.learning_rate, num_warmup=settings.num_steps // 10, num_steps=settings.num_steps
+        hparams.learning_rate, num_warmup=settings.num_steps // 10, num_steps=max(1, settings.num_steps)
     )
     return optax.adam(rate)
 
@@ -133,23 +138,30 @@ LEARNERS: dict[str, Callable[[Hparams, Settings], Learner]] = {
         num_classes=s.num_classes, l2=h.l2, loss=models.one_vs_rest_cross_entropy
     ),
     "softmax_regression": lambda h, s: models.logistic_regression(num_classes=s.num_classes, l2=h.l2),
+    "pegasos": lambda h, s: models.pegasos(num_classes=s.num_classes, l2=h.pegasos_l2),
     "primal_svm": lambda h, s: models.linear_svm(num_classes=s.num_classes, C=h.primal_C),
-    "linear_svm": lambda h, s: models.kernel_svm(kernels.linear(), num_classes=s.num_classes, C=h.linear_C),
+    "linear_svm": lambda h, s: models.kernel_svm(
+        num_classes=s.num_classes, kernel=kernels.linear(), C=h.linear_C
+    ),
     "kernel_discriminant": lambda h, s: models.kernel_discriminant(
         num_classes=s.num_classes, kernel=_kernel(h), regularization=h.regularization
     ),
-    "rbf_svm": lambda h, s: models.kernel_svm(_kernel(h), num_classes=s.num_classes, C=h.C),
+    "rbf_svm": lambda h, s: models.kernel_svm(num_classes=s.num_classes, kernel=_kernel(h), C=h.C),
     "mlp": _mlp,
     "lenet": _lenet,
 }
 """A row of the table each, simplest first."""
+
+STOCHASTIC = ("perceptron", "averaged_perceptron", "pegasos", "mlp", "lenet")
+"""Learners whose steps may see a part of the rows."""
 
 
 def variants() -> dict[str, tuple[Hparams, Settings]]:
     """A row for each learner, simplest first."""
     settings = {name: Settings(model=name) for name in LEARNERS}
     for name in ("one_vs_rest", "softmax_regression", "primal_svm"):
-        settings[name] = settings[name]._replace(num_steps=400)
+        settings[name] = settings[name]._replace(num_steps=800)
+    settings["pegasos"] = settings["pegasos"]._replace(num_steps=4000, batch_size=50)
     for name in ("perceptron", "averaged_perceptron"):
         settings[name] = settings[name]._replace(num_steps=1000, batch_size=100)
     for name in ("linear_svm", "kernel_discriminant", "rbf_svm"):

@@ -70,11 +70,34 @@ def choice(name: str, value: str, allowed: Iterable[str]) -> None:
     jaxnets.check.InputError: unknown sampling 'epochs': did you mean 'epoch'? allowed: epoch, sequential
     """
     allowed = list(allowed)
-    if value in allowed:
-        return
-    near = difflib.get_close_matches(value, allowed, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    raise InputError(f"unknown {name} {value!r}: {hint}allowed: {', '.join(allowed)}")
+    if value not in allowed:
+        raise InputError(
+            f"unknown {name} {value!r}: {suggestion(value, allowed)}allowed: {', '.join(allowed)}"
+        )
+
+
+def suggestion(value: str, names: Iterable[str]) -> str:
+    """``did you mean 'mnist'? ``, with the names nearest to a value, or nothing; case does not count.
+
+    >>> suggestion("MNST", ["iris", "mnist"]) + suggestion("xyz", ["iris", "mnist"])
+    "did you mean 'mnist'? "
+    """
+    folded = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(value.casefold(), folded, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(repr(folded[name]) for name in near)}? " if near else ""
+
+
+def count(name: str, value: Any, low: int = 0, high: int | None = None) -> None:
+    """Refuses what is no whole number from ``low`` to ``high``; a bool is none.
+
+    >>> count("seed", 2.5)
+    Traceback (most recent call last):
+    jaxnets.check.InputError: seed = 2.5, allowed are 0, 1, 2, ...
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):
+        allowed = f"{low} to {high}" if high is not None else f"{low}, {low + 1}, {low + 2}, ..."
+        raise InputError(f"{name} = {value!r}, allowed are {allowed}")
 
 
 def batch(name: str, rows: Batch, num_classes: int | None = None) -> None:
@@ -97,6 +120,14 @@ def batch(name: str, rows: Batch, num_classes: int | None = None) -> None:
             _finite(f"{name} {part}", leaf)
     if num_classes is not None:
         _labels(f"{name} targets", np.asarray(rows.targets), num_classes)
+
+
+def numbers(name: str, rows: Batch) -> None:
+    """Refuses rows that are no numbers yet: texts and objects need an encoding first."""
+    for leaf in jax.tree.leaves(rows):
+        if not is_traced(leaf) and np.asarray(leaf).dtype.kind not in "biuf":
+            found = np.asarray(leaf).dtype
+            raise InputError(f"{name}: {found} arrays, allowed are real numbers: encode them first")
 
 
 def _finite(name: str, array: Any) -> None:

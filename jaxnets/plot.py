@@ -15,7 +15,7 @@ from jaxnets.types import Array, Float
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOUR, ACCENT, GREY = "#2b6cb0", "#c53030", "#4a5568"
+COLOUR, GREY = "#2b6cb0", "#4a5568"
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -41,11 +41,12 @@ def bars(
     """
     order = np.argsort(means, kind="stable")
     names, means, stds = [names[i] for i in order], np.asarray(means)[order], np.asarray(stds)[order]
-    figure = _figure(7, 1.1 + 0.36 * len(names))
+    figure = _figure(7.0, 1.1 + 0.36 * len(names))
     axes = figure.subplots()
-    axes.barh(names, means, xerr=stds, color=COLOUR, ecolor=GREY, capsize=3, height=0.7)
-    low = max(0.0, float(means.min()) - 0.25 * float(np.ptp(means)) - 0.02)
-    axes.set_xlim(low, float((means + stds).max()) + 0.12 * (float((means + stds).max()) - low))
+    errors = stds if stds.any() else None
+    axes.barh(names, means, xerr=errors, color=COLOUR, ecolor=GREY, capsize=3, height=0.7)
+    low, high = max(0.0, means.min() - 0.25 * np.ptp(means) - 0.02), (means + stds).max() + 0.01
+    axes.set_xlim(low, high + 0.12 * (high - low))
     for position, (mean, std) in enumerate(zip(means, stds, strict=True)):
         axes.annotate(f"{mean:.3f}", (mean + std, position), (6, 0), textcoords="offset points", va="center")
     axes.set_xlabel(f"{label} (the axis begins at {low:.2f})" if low else label)
@@ -61,7 +62,8 @@ def image_grid(
     """Images in rows, each with a line above it.
 
     Args:
-        images: values in [0, 1]; one channel is drawn dark on light.
+        images: values in [0, 1]; three or four channels are colours, of others the first is drawn, dark on
+            light.
         titles: a line for each image.
     """
     rows = max(1, -(-len(images) // columns))
@@ -70,34 +72,8 @@ def image_grid(
     for axes in grid:
         axes.set_axis_off()
     for axes, image, line in zip(grid, images, titles, strict=False):
-        axes.imshow(np.squeeze(image), cmap="gray_r" if image.shape[-1] == 1 else None, vmin=0, vmax=1)
+        coloured = image.shape[-1] in (3, 4)
+        axes.imshow(image if coloured else image[..., 0], cmap="gray_r", vmin=0, vmax=1)
         axes.set_title(line, fontsize=9)
     figure.suptitle(title, x=0.01, ha="left")
-    return figure
-
-
-def curves(
-    steps: Float[Array, " t"] | Array,
-    values: dict[str, Float[Array, "seeds t"]],
-    *,
-    label: str,
-    title: str = "",
-) -> Figure:
-    """A line a name, the mean over seeds, in a band of one standard deviation.
-
-    Args:
-        steps: where the curves were measured.
-        values: for each name, one row a seed.
-    """
-    figure = _figure(7, 4)
-    axes = figure.subplots()
-    for name, runs in values.items():
-        mean, std = np.mean(runs, axis=0), np.std(runs, axis=0)
-        (line,) = axes.plot(steps, mean, label=name)
-        axes.fill_between(steps, mean - std, mean + std, color=line.get_color(), alpha=0.2, linewidth=0)
-    axes.set_xlabel("steps")
-    axes.set_ylabel(label)
-    axes.set_title(title, loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
     return figure

@@ -183,15 +183,11 @@ def _rows_of(order: Callable, key: Key, train: Batch, batch_size: int | None) ->
 def _check(dataset: Dataset, *, state: Run | None, num_steps: int, **positive: int | None) -> None:
     for name, rows in dataset.splits.items():
         check.batch(name, rows, dataset.num_classes)
-    if not _is_count(num_steps, 0):
-        raise check.InputError(f"num_steps = {num_steps!r}, allowed are 0, 1, 2, ...")
+        check.numbers(name, rows)
+    check.count("num_steps", num_steps)
     for name, value in positive.items():
-        if value is not None and not _is_count(value, 1):
-            raise check.InputError(f"{name} = {value!r}, allowed are 1, 2, ... or None")
+        if value is not None:
+            check.count(name, value, 1)
     if state is not None and not isinstance(state, Run):
         found = type(state).__name__
         raise check.InputError(f"state: {found}, allowed is the Run to continue, which knows its step")
-
-
-def _is_count(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

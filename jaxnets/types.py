@@ -17,7 +17,7 @@ letter   what is counted
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -56,8 +56,8 @@ class Batch(NamedTuple):
         targets: labels ``[n]`` (integers ``0..k-1``) or values ``[n, ...]``.
     """
 
-    inputs: Any
-    targets: Any
+    inputs: Inputs
+    targets: Targets
 
 
 __all__ = [

@@ -1,7 +1,6 @@
 """Strictness while tests run: shapes checked, rank promotion and warnings errors; one compilation cache."""
 
 import os
-import pathlib
 
 os.environ.setdefault("MPLBACKEND", "agg")
 
@@ -12,8 +11,9 @@ install_import_hook("jaxnets", "beartype.beartype").__enter__()
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-folder = cache / "jaxnets" / "compiled-for-tests"
+from jaxnets.data.cache import user_folder  # noqa: E402, the hook must stand before the first import
+
+folder = user_folder() / "compiled-for-tests"
 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 jax.config.update("jax_compilation_cache_dir", str(folder))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

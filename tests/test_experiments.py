@@ -2,7 +2,11 @@
 
 import csv
 import json
+import os
+import pathlib
 import re
+import subprocess
+import sys
 
 import jax
 import pytest
@@ -21,7 +25,7 @@ def test_docstring_says_what_it_is_and_how_to_run_it(experiment):
     assert experiment.summary.endswith(".")
     assert experiment.section("Command").startswith(f"python -m experiments {experiment.name}")
     assert experiment.section("Source")
-    assert re.search(r"\d", experiment.section("Expected"))
+    assert re.search(r"0\.\d+ ± 0\.\d+.* seeds.* cores.* \d{4}-\d\d-\d\d", experiment.section("Expected"))
 
 
 def test_hparams_are_numbers_and_settings_are_static(experiment):
@@ -43,7 +47,7 @@ def finished(tmp_path_factory):
 
 
 def read(path):
-    return list(csv.DictReader(path.open(encoding="utf8")))
+    return list(csv.DictReader(path.read_text(encoding="utf8").splitlines()))
 
 
 def test_table_has_a_row_a_learner_and_a_line_a_seed(finished):
@@ -73,6 +77,12 @@ BAD = [
     ("clasifiers", "unknown experiment 'clasifiers': did you mean 'classifiers'"),
     ("classifiers --learning-rat 0.1", "--learning-rat"),
     ("classifiers --num-steps ten", "--num-steps"),
+    ("classifiers --num-steps 3000000000", "num_steps = 3"),
+    ("classifiers --seeds 1.5", "--seeds"),
+    ("classifiers --widths 0", "widths = 0, allowed is [1, "),
+    ("classifiers --learning-rate 1e39", "learning_rate = inf"),
+    ("classifiers --rows rbf_svm --batch-size 10", "learns from all rows at once"),
+    ("classifiers --dataset boston", "labels of classes"),
     ("classifiers --learning-rate -0.1", "learning_rate = -0.1, allowed is [0, inf)"),
     ("classifiers --learning-rate nan", "learning_rate = nan, allowed is [0, inf)"),
     ("classifiers --dropout 1.5", "dropout = 1.5, allowed is [0, 1)"),
@@ -110,3 +120,32 @@ def test_list_names_every_experiment(capsys):
 def test_interval_annotations_are_found():
     with pytest.raises(check.InputError, match="C = 0"):
         _contract.check_intervals(_contract.load("classifiers").Hparams(C=0.0))
+
+
+def test_complaint_on_a_terminal_is_one_plain_line():
+    pty = pytest.importorskip("pty", reason="pseudo-terminals are a part of Unix")
+    leader, follower = pty.openpty()
+    words = [sys.executable, "-m", "experiments", "classifiers", "--num-steps", "ten"]
+    root = pathlib.Path(__file__).parent.parent
+    subprocess.run(
+        words, stderr=follower, stdout=follower, stdin=follower, cwd=root, check=False, timeout=120
+    )
+    os.close(follower)
+    shown = os.read(leader, 10_000).decode()
+    assert shown.startswith("error: ")
+    assert shown.count("\n") == 1
+    assert "\x1b" not in shown
+
+
+def test_pictures_of_an_earlier_run_do_not_stay(tmp_path):
+    for name, pictures in (("digits", {"accuracies.png", "mistakes.png"}), ("iris", {"accuracies.png"})):
+        words = f"classifiers --dataset {name} --rows ridge --seeds 1 --out {tmp_path}"
+        assert command.main(words.split()) == 0
+        assert {path.name for path in tmp_path.glob("*.png")} == pictures
+
+
+def test_a_table_that_cannot_be_written_leaves_nothing_behind(tmp_path, capsys):
+    (tmp_path / "table.csv").mkdir()
+    assert command.main(f"classifiers --dataset iris --rows ridge --seeds 1 --out {tmp_path}".split()) == 2
+    assert f"--out {tmp_path / 'table.csv'}" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]

@@ -40,7 +40,7 @@ def gamma_of(kind, rows):
 
 def fit(rows, kind, C, *, num_classes, strategy=one_vs_one, gamma=None, tolerance=1e-3):
     kernel = KERNELS[kind][0](gamma_of(kind, rows) if gamma is None else gamma)
-    model = kernel_svm(kernel, num_classes=num_classes, C=C, strategy=strategy, tolerance=tolerance)
+    model = kernel_svm(kernel=kernel, num_classes=num_classes, C=C, strategy=strategy, tolerance=tolerance)
     return model, train.run(KEY, model, rows, num_steps=1)
 
 
@@ -149,4 +149,4 @@ def test_equal_rows_with_different_labels_do_no_harm():
 @pytest.mark.parametrize("wrong", [{"C": 0.0}, {"tolerance": -1.0}, {"max_updates": 0}])
 def test_refuses_values_out_of_range(wrong):
     with pytest.raises(InputError, match=f"{next(iter(wrong))} = .*, allowed is"):
-        kernel_svm(kernels.linear(), num_classes=2, **wrong)
+        kernel_svm(kernel=kernels.linear(), num_classes=2, **wrong)

@@ -236,8 +236,9 @@ BAD = [
     ({"targets": [7] * ROWS, "num_classes": 3}, "train targets: label 7, allowed are 0 to 2"),
     ({"targets": [-1] * ROWS, "num_classes": 3}, "train targets: label -1, allowed are 0 to 2"),
     ({"targets": [0.5] * ROWS, "num_classes": 3}, "allowed are integers"),
+    ({"inputs": ["no numbers"] * ROWS}, "arrays, allowed are real numbers: encode them first"),
     ({"num_steps": -1}, "num_steps = -1, allowed are 0, 1, 2"),
-    ({"batch_size": 0}, "batch_size = 0, allowed are 1, 2"),
+    ({"batch_size": 0}, "batch_size = 0, allowed are 1, 2, 3, ..."),
     ({"evaluate_every": 0}, "evaluate_every = 0"),
     ({"sampling": "epochs"}, "unknown sampling 'epochs': did you mean 'epoch'"),
 ]
@@ -269,7 +270,7 @@ for wrong in ({"num_steps": 2.5}, {"num_steps": True}, {"batch_size": 1.0}, {"st
     assert found.splitlines() == [
         "num_steps = 2.5, allowed are 0, 1, 2, ...",
         "num_steps = True, allowed are 0, 1, 2, ...",
-        "batch_size = 1.0, allowed are 1, 2, ... or None",
+        "batch_size = 1.0, allowed are 1, 2, 3, ...",
         "state: dict, allowed is the Run to continue, which knows its step",
     ]
 

@@ -43,6 +43,7 @@ class FlaxLeNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "n h w c"], train: bool = False) -> Float[Array, "n k"]:
+        """Logits of images."""
         for features in (32, 64):
             x = nn.max_pool(nn.relu(nn.Conv(features, (5, 5))(x)), (2, 2), (2, 2))
         a = nn.relu(nn.Dense(1024)(x.reshape(len(x), -1)))

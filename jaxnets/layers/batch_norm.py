@@ -38,6 +38,7 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "... d"], train: bool) -> Float[Array, "... d"]:
+        """The features normalised, by the batch if ``train``, else by the averages."""
         check.interval("momentum", self.momentum, check.Interval(0, 1))
         check.interval("epsilon", self.epsilon, check.NON_NEGATIVE)
         shape, axes = x.shape[-1:], tuple(range(x.ndim - 1))

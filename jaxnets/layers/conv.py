@@ -137,6 +137,7 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n i j k"]:
+        """The images convolved."""
         shape = (*self.kernel_size, x.shape[-1], self.features)
         x, kernel = promote_dtype(x, self.param("kernel", self.kernel_init, shape))
         y = conv2d(x, kernel, strides=self.strides, padding=self.padding)

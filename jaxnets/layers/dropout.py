@@ -36,6 +36,7 @@ class Dropout(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "*shape"], train: bool) -> Float[Array, "*shape"]:
+        """The inputs, thinned out if ``train``."""
         check.interval("rate", self.rate, check.Interval(0, 1))
         if not train:
             return x

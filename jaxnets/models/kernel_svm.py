@@ -32,9 +32,9 @@ class KernelSvmState(NamedTuple):
 
 
 def kernel_svm(
-    kernel: Kernel,
     *,
     num_classes: int,
+    kernel: Kernel,
     C: Scalar = 1.0,
     strategy: Strategy = one_vs_one,
     tolerance: Scalar = 1e-3,
@@ -58,15 +58,15 @@ def kernel_svm(
         tolerance: positive.
         max_updates: pairs of coefficients that one machine may move.
 
+    Raises:
+        InputError: ``C``, ``tolerance`` or ``max_updates`` is not positive.
+
     >>> from jaxnets import kernels, train
     >>> x, y = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), jnp.array([0, 1, 1, 0])
-    >>> model = kernel_svm(kernels.rbf(gamma=1.0), num_classes=2, C=10.0)
+    >>> model = kernel_svm(num_classes=2, kernel=kernels.rbf(gamma=1.0), C=10.0)
     >>> run = train.run(jax.random.key(0), model, (x, y), num_steps=1)
     >>> model.predict(run.state, x).argmax(1).tolist()
     [0, 1, 1, 0]
-
-    Raises:
-        InputError: ``C``, ``tolerance`` or ``max_updates`` is not positive.
 
     Reference: Boser, Guyon & Vapnik 1992; Bishop, Pattern Recognition and Machine Learning, 7.1. The
     solver: :mod:`jaxnets.models.smo`.

@@ -35,6 +35,7 @@ class LeNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "n ..."], train: bool = False) -> Float[Array, "n k"]:
+        """Logits of images."""
         if x.ndim != 4:
             raise InputError(f"LeNet: inputs of shape {x.shape}, allowed are images (n, h, w, c)")
         for features in (32, 64):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from jaxnets import check, losses
 from jaxnets.learner import Learner
-from jaxnets.models.proximal import one_vs_rest_loss, proximal_linear
-from jaxnets.types import Array, Scalar
+from jaxnets.models.proximal import Loss, one_vs_rest_loss, proximal_linear
+from jaxnets.types import Scalar
 
 one_vs_rest_cross_entropy = one_vs_rest_loss(losses.sigmoid_cross_entropy)
 """Cross-entropy of k separate binary models, class against rest, instead of softmax's joint one."""
@@ -18,7 +16,7 @@ def logistic_regression(
     num_classes: int,
     l2: Scalar = 1.0,
     l1: Scalar = 0.0,
-    loss: Callable[[Array, Array], Array] = losses.softmax_cross_entropy,
+    loss: Loss = losses.softmax_cross_entropy,
     tolerance: Scalar = 1e-6,
 ) -> Learner:
     """Minimises ``sum_i loss(W' x_i + b, y_i) + l2 / 2 |W|^2 + l1 |W|_1`` by full-batch steps.
@@ -35,6 +33,9 @@ def logistic_regression(
         tolerance: largest entry of the mean loss's gradient, were the inputs standardised; positive. In
             float32 1e-7 is the least that rounding allows.
 
+    Raises:
+        InputError: a negative penalty, or a tolerance that is not positive.
+
     >>> import jax, jax.numpy as jnp
     >>> from jaxnets import train
     >>> x, y = jnp.array([[0.0], [1.0], [3.0], [4.0]]), jnp.array([0, 0, 1, 1])
@@ -42,9 +43,6 @@ def logistic_regression(
     >>> run = train.run(jax.random.key(0), model, (x, y), num_steps=100)
     >>> model.predict(run.state, jnp.array([[1.9], [2.1]])).argmax(1).tolist()
     [0, 1]
-
-    Raises:
-        InputError: a negative penalty, or a tolerance that is not positive.
 
     Reference: Bishop, Pattern Recognition and Machine Learning, 4.3; Hastie, Tibshirani & Friedman, The
     Elements of Statistical Learning, 4.4. The steps: :mod:`jaxnets.models.proximal`.

@@ -36,6 +36,7 @@ class MLP(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "n ..."]) -> Float[Array, "n k"]:
+        """Outputs of inputs of any shape, a row an example."""
         a = flatten(x)
         for width in self.widths:
             a = self.activation(nn.Dense(width, kernel_init=self.kernel_init)(a))

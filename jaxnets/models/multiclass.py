@@ -21,8 +21,8 @@ class Strategy(NamedTuple):
         scores: ``(decisions [n, machines], num_classes) -> [n, k]``.
     """
 
-    signs: Callable[[Array, int], Array]
-    scores: Callable[[Array, int], Array]
+    signs: Callable[[Int[Array, " n"], int], Int[Array, "machines n"]]
+    scores: Callable[[Float[Array, "n machines"], int], Float[Array, "n k"]]
 
 
 def _pair_signs(labels: Int[Array, " n"], num_classes: int) -> Int[Array, "pairs n"]:

@@ -37,6 +37,9 @@ def pegasos(*, num_classes: int, l2: Scalar = 1e-3) -> Learner:
     Args:
         l2: strength of the penalty, positive.
 
+    Raises:
+        InputError: ``l2`` is not positive.
+
     >>> import jax
     >>> from jaxnets import train
     >>> x, y = jnp.array([[-2.0], [-1.0], [1.0], [2.0]]), jnp.array([0, 0, 1, 1])
@@ -44,9 +47,6 @@ def pegasos(*, num_classes: int, l2: Scalar = 1e-3) -> Learner:
     >>> run = train.run(jax.random.key(0), model, (x, y), num_steps=300, batch_size=2)
     >>> model.predict(run.state, x).argmax(1).tolist()
     [0, 0, 1, 1]
-
-    Raises:
-        InputError: ``l2`` is not positive.
 
     Reference: Shalev-Shwartz, Singer, Srebro and Cotter (2011), Pegasos; averaging: Lacoste-Julien,
     Schmidt and Bach (2012).

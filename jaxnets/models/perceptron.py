@@ -44,6 +44,9 @@ class PerceptronState(NamedTuple):
 def rival_rule(scores: Float[Array, " k"], label: Int[Array, ""]) -> Float[Array, " k"]:
     """Towards the label and away from its highest rival, unless the label's score is the highest alone.
 
+    Raises:
+        InputError: the learning rate is not positive.
+
     >>> rival_rule(jnp.array([2.0, 3.0, 1.0]), jnp.array(0)).tolist()
     [1.0, -1.0, 0.0]
 
@@ -70,7 +73,7 @@ def perceptron(
     num_classes: int,
     averaged: bool = False,
     learning_rate: Scalar = 1.0,
-    rule: Callable[[Array, Array], Array] = rival_rule,
+    rule: Callable[[Float[Array, " k"], Int[Array, ""]], Float[Array, " k"]] = rival_rule,
 ) -> Learner:
     """``W += learning_rate x rule(W' x + b, y)'``, and the same for ``b``, row after row of the batch.
 
@@ -91,9 +94,6 @@ def perceptron(
     >>> run = train.run(jax.random.key(0), model, (x, y), num_steps=100, batch_size=1)
     >>> model.predict(run.state, x).argmax(1).tolist()
     [0, 0, 0, 1]
-
-    Raises:
-        InputError: the learning rate is not positive.
 
     Reference: Rosenblatt 1958; Novikoff 1962 (the bound); Freund & Schapire 1999 (averaging).
     """

@@ -23,6 +23,9 @@ from jaxnets.layers import flatten
 from jaxnets.learner import Learner
 from jaxnets.types import Array, Batch, Float, Int, Key, Metrics, Scalar, Shaped
 
+Loss = Callable[[Float[Array, "n k"], Array], Float[Array, ""]]
+"""``(scores, labels)`` to the mean over the rows."""
+
 POWER_ITERATIONS = 30
 MARGIN = 1.1
 """What the largest eigenvalue's estimate, which comes from below, is multiplied by."""
@@ -68,7 +71,7 @@ class ProximalState(NamedTuple):
 
 
 def proximal_linear(
-    loss: Callable[[Array, Array], Array],
+    loss: Loss,
     *,
     num_classes: int,
     curvature: float,
@@ -129,7 +132,9 @@ def predict(state: ProximalState, inputs: Shaped[Array, "n ..."]) -> Float[Array
     return _scores(state.plane, state.center, flatten(inputs))
 
 
-def one_vs_rest_loss(loss: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
+def one_vs_rest_loss(
+    loss: Loss,
+) -> Loss:
     """``loss(scores, labels)``: a binary loss of each class against all others, summed over the classes.
 
     Args:

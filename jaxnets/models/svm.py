@@ -20,6 +20,9 @@ def linear_svm(*, num_classes: int, C: Scalar = 1.0, tolerance: Scalar = 1e-6) -
         C: weight of the errors against the width of the margin, positive.
         tolerance: largest entry of the gradient of ``loss``, were the inputs standardised; positive.
 
+    Raises:
+        InputError: ``C`` or ``tolerance`` is not positive.
+
     >>> import jax, jax.numpy as jnp
     >>> from jaxnets import train
     >>> x, y = jnp.array([[0.0], [1.0], [3.0], [4.0]]), jnp.array([0, 0, 1, 1])
@@ -27,9 +30,6 @@ def linear_svm(*, num_classes: int, C: Scalar = 1.0, tolerance: Scalar = 1e-6) -
     >>> run = train.run(jax.random.key(0), model, (x, y), num_steps=200)
     >>> model.predict(run.state, jnp.array([[1.0], [3.0]])).round(2).tolist()  # the margin
     [[1.0, -1.0], [-1.0, 1.0]]
-
-    Raises:
-        InputError: ``C`` or ``tolerance`` is not positive.
 
     Reference: Cortes & Vapnik 1995; Fan et al. 2008, LIBLINEAR. The steps: :mod:`jaxnets.models.proximal`.
     """
