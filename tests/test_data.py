@@ -1,5 +1,7 @@
 """The embedded data sets, and what load refuses."""
 
+import inspect
+import re
 import subprocess
 import sys
 
@@ -9,7 +11,7 @@ import pytest
 from sklearn import datasets as sklearn_datasets
 
 from jaxnets.check import InputError
-from jaxnets.data import Dataset, fingerprint, load, names
+from jaxnets.data import Dataset, fingerprint, load, names, split
 from jaxnets.types import Batch
 
 
@@ -113,9 +115,12 @@ def test_fingerprint_sees_every_change():
         ("iris", {"test_fraction": 1.0}, "test_fraction = 1.0, allowed is [0, 1)"),
         ("iris", {"valid_fraction": -0.1}, "valid_fraction = -0.1"),
         ("iris", {"test_fraction": 1e-4}, "leaves an empty split"),
-        ("iris", {"num_examples": 0}, "num_examples = 0, allowed is [1, 120]"),
-        ("iris", {"num_examples": 121}, "num_examples = 121, allowed is [1, 120]"),
+        ("iris", {"num_examples": 0}, "num_examples = 0, allowed are 1 to 120"),
+        ("iris", {"num_examples": 121}, "num_examples = 121, allowed are 1 to 120"),
         ("iris", {"seed": -1}, "seed = -1"),
+        ("xor", {"seed": 2**70}, "allowed are 0 to 4294967295"),
+        ("MNIST5K", {}, "did you mean 'mnist5k'"),
+        ("irs", {}, "did you mean 'iris'? allowed"),
     ],
 )
 def test_refusals_are_one_line(name, options, message):
@@ -123,6 +128,34 @@ def test_refusals_are_one_line(name, options, message):
         load(name, **options)
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": 2.5}, "seed = 2.5, allowed are 0 to"),
+        ({"seed": True}, "seed = True"),
+        ({"num_examples": 1.5}, "num_examples = 1.5"),
+        ({"test_fraction": True}, "test_fraction = True, allowed is [0, 1)"),
+        ({"valid_fraction": "a"}, "valid_fraction = 'a'"),
+    ],
+)
+def test_numbers_of_another_kind(monkeypatch, options, message):
+    unchecked = inspect.unwrap(load)  # the tests' own type checks would answer first
+    monkeypatch.setitem(unchecked.__globals__, "split", inspect.unwrap(split))
+    with pytest.raises(InputError, match=re.escape(message)):
+        unchecked("iris", **options)
+
+
+def test_data_sets_have_a_hash_and_pass_through_jit():
+    rows = Batch(np.eye(2, dtype=np.float32), np.arange(2))
+    dataset = Dataset(rows, name="eye")
+    assert len({dataset, dataset, dataset.replace()}) == 2
+    assert dataset != dataset.replace()
+    double = jax.jit(lambda data: data.replace(train=jax.tree.map(lambda leaf: 2 * leaf, data.train)))(
+        dataset
+    )
+    assert (double.name, double.train.targets.tolist()) == ("eye", [0, 2])
 
 
 def test_import_leaves_the_heavy_packages_alone():

@@ -27,6 +27,7 @@ def test_what_is_written_is_read(tmp_path):
     cache.write(tmp_path / "a.npz", ARRAYS)
     assert same(cache.read(tmp_path / "a.npz"), ARRAYS)
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+    assert (tmp_path / "a.npz").stat().st_mode & 0o777 == 0o600
 
 
 def test_built_once(tmp_path):

@@ -7,6 +7,7 @@ from jaxnets.check import InputError
 from jaxnets.data import load
 
 ALL = {"test_fraction": 0.0}
+SPLIT = {"x_train": np.eye(2), "y_train": np.arange(2), "x_test": np.eye(2), "y_test": np.arange(2)}
 
 
 @pytest.fixture
@@ -30,6 +31,14 @@ def write(tmp_path):
         ("a.tsv", "1\t0\n2\t1\n\n", [[1], [2]], [0, 1], ("0", "1"), ("column 1",)),
         ("a.CSV", "\ufeffx,label\r\n1,0\r\n2,1\r\n", [[1], [2]], [0, 1], ("0", "1"), ("x",)),
         ("a.csv", "x,label\nTrue,yes\nFalse,no\n", [[1], [0]], [1, 0], ("no", "yes"), ("x",)),
+        ("a.csv", "0,1,label\n5,6,0\n7,8,1\n", [[5, 6], [7, 8]], [0, 1], ("0", "1"), ("0", "1")),
+        ("a.csv", "0,1,2\n5,6,0\n7,8,1\n", [[5, 6], [7, 8]], [0, 1], ("0", "1"), ("0", "1")),
+        ("a.csv", "5,6,class\n7,8,class\n9,9,b\n", [[5, 6], [7, 8], [9, 9]], [1, 1, 0], ("b", "class"),
+         ("column 1", "column 2")),
+        ("a.csv", ",x,label\n0,5,0\n1,6,1\n", [[5], [6]], [0, 1], ("0", "1"), ("x",)),
+        ("a.csv", "Unnamed: 0,0,1,2\n0,5,6,0\n1,7,8,1\n", [[5, 6], [7, 8]], [0, 1], ("0", "1"), ("0", "1")),
+        ("a.csv", f"x,label\n{10**30},0\n2,1\n", [[1e30], [2]], [0, 1], ("0", "1"), ("x",)),
+        ("a.csv", f"x,label\n1,{10**30}\n2,1\n", [[1], [2]], [1, 0], ("1.0", "1e+30"), ("x",)),
     ],
 )  # fmt: skip
 def test_tables(write, name, text, inputs, targets, class_names, feature_names):
@@ -86,6 +95,20 @@ def test_missing_cells_only_where_allowed(write):
         ("a.csv", "", "no rows"),
         ("a.csv", "\n\nx,label\n1,0\nb,1\n2,1\n", "'b', allowed are numbers"),
         ("a.csv", "x,label\n", "no rows"),
+        ("a.csv", "height,width\n", "no rows"),
+        ("a.csv", ",x,label\n1,5,0\n0,6,1\n", "column 1 has no name"),
+        ("a.csv", "x,label,\n1,0,\n2,1,\n", "column 3 has no name"),
+        ("a.csv", ",label\n0,0\n1,1\n", "1 column, allowed are two or more"),
+        ("a.csv", "x,label\n1,a\n2,a\n", "one class ('a'), two or more"),
+        ("a.csv", f"x,label\n{10**400},0\n2,1\n", "NaN or infinite"),
+        (
+            "a.npz",
+            b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }"
+            + b" " * 60
+            + b"\n"
+            + bytes(8),
+            "not an .npz file",
+        ),
         ("a.csv", "1\n2\n", "1 column, allowed are two or more"),
         ("a.csv", "x,y,label\n1,2,0\n1,2,3,4\n", "uneven rows"),
         ("a.csv", "x,y,label\n1,2,0\n1,2\n", "row 3, column 'label': no target"),
@@ -138,11 +161,30 @@ def test_npz_of_values_and_of_text(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": np.eye(2)}, "arrays x, allowed are inputs and targets"),
+        ({"x": np.eye(2)}, "arrays x, allowed are one pair for each split"),
         ({"x": np.array([{}, {}]), "y": np.arange(2)}, "holds Python objects"),
         ({"x": np.eye(2), "y": np.arange(3.0)}, "2 inputs and 3 targets"),
         ({"x": np.array([[np.nan], [1]]), "y": np.arange(2)}, "NaN or infinite"),
         ({"x": np.zeros((0, 2)), "y": np.zeros(0)}, "no rows"),
+        ({"x": np.zeros((2, 0)), "y": np.arange(2)}, "at least one column"),
+        ({"x": np.full((2, 2), 1e300), "y": np.arange(2)}, "NaN or infinite"),
+        ({"x": np.eye(2), "y": np.array([1e300, 1])}, "NaN or infinite"),
+        ({"x": np.eye(2), "y": np.zeros(2, int)}, "one class .'0'.,"),
+        (
+            dict.fromkeys(("x", "x_test"), np.eye(2)) | dict.fromkeys(("y", "y_test"), np.arange(2)),
+            "one pair",
+        ),
+        (
+            dict.fromkeys(("x", "x_train"), np.eye(2)) | dict.fromkeys(("y", "y_train"), np.arange(2)),
+            "one pair",
+        ),
+        (
+            dict.fromkeys(("x", "inputs"), np.eye(2)) | dict.fromkeys(("y", "targets"), np.arange(2)),
+            "one pair",
+        ),
+        ({**SPLIT, "x_test": np.eye(2, dtype=np.uint8)}, "rows of the dtypes"),
+        ({**SPLIT, "y_test": np.array(["a", "b"])}, "rows of the dtypes"),
+        ({**SPLIT, "x_test": np.eye(3)[:2]}, "rows of the shapes"),
         ({"x": np.array(3.0), "y": np.arange(2)}, "x is float64 of shape"),
         ({"x": np.eye(2), "y": np.zeros(2, "M8[D]")}, "y is datetime64"),
         (

@@ -1,5 +1,7 @@
 """Splits: complete, disjoint, stratified, seeded."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,14 @@ def test_every_row_once_and_every_class_everywhere(counts, test_fraction, valid_
         wanted = {k for k, count in enumerate(counts) if count >= len(cut.splits)}
         if len(part.targets) >= 2 * len(counts):
             assert wanted <= set(part.targets.tolist())
-    assert len(set(cut.train.targets.tolist())) == len(counts)
+    test = round(test_fraction * sum(counts))
+    valid = round(valid_fraction * (sum(counts) - test))
+    sizes = {"train": sum(counts) - test - valid, "valid": valid, "test": test}
+    assert {name: len(part.targets) for name, part in cut.splits.items()} == {
+        k: n for k, n in sizes.items() if n
+    }
+    if sizes["train"] >= 2 * len(counts):
+        assert len(set(cut.train.targets.tolist())) == len(counts)
 
 
 def test_classes_keep_their_proportions():
@@ -84,6 +93,50 @@ def test_folds_are_even_in_size_and_class(num_folds):
     for k in range(3):
         counts = np.bincount(fold[labels.train.targets == k], minlength=num_folds)
         assert counts.max() - counts.min() <= 1
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "sizes"),
+    [
+        ([2] * 30, {"valid_fraction": 0.2}, [38, 10, 12]),
+        ([1] * 60, {}, [48, 12]),
+        ([1] * 60, {"test_fraction": 0.9, "num_examples": 5}, [5, 54]),
+        ([1, 1, 1], {"valid_fraction": 0.5}, [1, 1, 1]),
+    ],
+)
+def test_small_classes_give_no_smaller_splits(counts, options, sizes):
+    cut = split(numbered(counts), **options)
+    assert [len(part.targets) for part in cut.splits.values()] == sizes
+    rows = np.concatenate([part.inputs[:, 0] for part in cut.splits.values()])
+    assert len(set(rows)) == sum(sizes)
+
+
+FLOATS, LABELS = np.zeros((4, 2), np.float32), np.array([0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets", "num_classes", "message"),
+    [
+        (FLOATS, LABELS[:3], 2, "4 inputs and 3 targets"),
+        (FLOATS, LABELS - 1, 2, "label -1, allowed are 0 to 1"),
+        (FLOATS, LABELS + 1, 2, "label 2, allowed are 0 to 1"),
+        (FLOATS, LABELS / 2, 2, "float64 of shape"),
+        (FLOATS + np.inf, LABELS, 2, "NaN or infinite"),
+        (FLOATS[:0], LABELS[:0], 2, "no rows"),
+        (FLOATS[:, :0], LABELS, 2, "at least one column"),
+        (FLOATS, 0 * LABELS, 1, "one class (1), two or more"),
+    ],
+)
+def test_unusable_rows_are_refused(inputs, targets, num_classes, message):
+    dataset = Dataset(Batch(inputs, targets), num_classes=num_classes)
+    for cut in (split, lambda rows: folds(rows, num_folds=2)):
+        with pytest.raises(InputError, match=re.escape(message)):
+            cut(dataset)
+
+
+def test_missing_values_are_split_as_they_are():
+    rows = Batch(np.full((4, 2), np.nan, np.float32), LABELS)
+    assert np.isnan(split(Dataset(rows, num_classes=2), test_fraction=0.5).test.inputs).all()
 
 
 @pytest.mark.parametrize("rows", [[1, 0], [1, 1]])

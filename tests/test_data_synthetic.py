@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from jaxnets.check import InputError
 from jaxnets.data import load, synthetic
 
 KEY = jax.random.key(7)
@@ -116,3 +117,21 @@ def test_load_gives_host_arrays(name):
     for leaf in jax.tree.leaves(load(name)):
         assert isinstance(leaf, np.ndarray)
         assert leaf.dtype in (np.float32, np.int32)
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (synthetic.negation, {"max_length": 5}, "max_length = 5, allowed are 6, 7, 8"),
+        (synthetic.parabola, {"margin": 1.5}, r"margin = 1.5, allowed is \[0, 1\)"),
+        (synthetic.hyperbola, {"margin": 0.6}, r"margin = 0.6, allowed is \[0, 0.5\]"),
+        (
+            synthetic.low_rank_ratings,
+            {"num_users": 2, "num_items": 4},
+            "num_examples = 9, allowed are 1 to 8",
+        ),
+    ],
+)
+def test_impossible_numbers_are_refused(make, options, message):
+    with pytest.raises(InputError, match=message):
+        make(KEY, num_examples=9, **options)

@@ -1,12 +1,11 @@
 """TensorFlow Datasets, without tensorflow: its real builders, writers and readers; no network."""
 
-import io
 import json
 import os
 import pathlib
 import re
-import tarfile
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,9 +14,7 @@ from jaxnets.check import InputError
 from jaxnets.data import fingerprint, load, prepare, tfds
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-REAL_FOLDER = os.environ.get("TFDS_DATA_DIR") or str(
-    pathlib.Path(__file__).parents[2] / "shared" / "data" / "tfds"
-)
+REAL_FOLDER = os.environ.get("TFDS_DATA_DIR")
 STREAM = np.random.default_rng(0)
 PIXELS = STREAM.integers(0, 256, (30, 6, 5, 3), np.uint8)
 
@@ -146,10 +143,35 @@ def test_records_that_only_tensorflow_reads(builder_class, folders):
     info = json.loads((path / "dataset_info.json").read_text())
     (path / "dataset_info.json").write_text(json.dumps(info | {"fileFormat": "tfrecord"}))
     with pytest.raises(
-        InputError, match=r"format tfrecord, which only tensorflow reads: .*TFDS_DATA_DIR=FOLDER"
+        InputError, match=r"format tfrecord, which only tensorflow reads: .*d.load\('toy:1.0.0'\)"
     ) as error:
-        load("toy")
+        load("toy:1.0.0")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
+def test_damaged_records(builder_class, folders, damage):
+    (record,) = prepared(builder_class, folders / "tfds").glob("*train.array_record*")
+    whole = record.read_bytes()
+    at = whole.index(b"IDAT")
+    record.write_bytes(
+        whole[: len(whole) // 2] if damage == "cut" else whole[:at] + b"\xff" * 9 + whole[at + 9 :]
+    )
+    if damage == "gone":
+        record.unlink()
+    with pytest.raises(InputError, match=r"^toy in .*1\.0\.0 is damaged: .*; delete the folder") as refusal:
+        load("toy")
+    assert "\n" not in str(refusal.value)
+    assert not list(folders.rglob("jaxnets-*.npz"))
+
+
+@pytest.mark.parametrize("name", ["titanic", "coco"])
+def test_a_builder_that_cannot_be_made_without_tensorflow(name, capfd):
+    with pytest.raises(
+        InputError, match=f"'{name}': its builder needs tensorflow: pip install tensorflow, or"
+    ):
+        load(name)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_builder_that_needs_more_of_tensorflow(builder_class, folders):
@@ -173,15 +195,14 @@ def test_the_stand_in_is_gone_afterwards():
     assert "_module" not in vars(lazy_imports_utils.tensorflow)
 
 
-def test_another_version_of_tfds_is_not_trusted(monkeypatch):
+def test_another_version_of_tfds_reads_but_does_not_prepare(builder_class, folders, monkeypatch):
     import tensorflow_datasets as tensorflow_data
 
+    prepared(builder_class, folders / "tfds")
     monkeypatch.setattr(tensorflow_data, "__version__", "5.0.0")
-    with (
-        pytest.raises(InputError, match=r"tensorflow-datasets 5\.0\.0"),
-        prepare.without_tensorflow(tensorflow_data),
-    ):
-        pass
+    with pytest.raises(InputError, match=r"tensorflow-datasets 5\.0\.0 needs tensorflow"):
+        prepared(builder_class, folders / "other")
+    assert load("toy").num_classes == 2
 
 
 @pytest.mark.parametrize(
@@ -205,11 +226,34 @@ def test_no_network_is_one_line_within_seconds(folders, name, alternative):
     assert not list(folders.rglob("dataset_info.json"))
 
 
+def test_a_server_that_fails(monkeypatch):
+    import requests
+
+    monkeypatch.setattr(requests, "head", lambda *args, **kwargs: SimpleNamespace(status_code=503))
+    with pytest.raises(InputError, match="cannot be reached"):
+        load("fashion_mnist")
+
+
+def test_all_must_be_downloaded(folders):
+    import tensorflow_datasets as tensorflow_data
+
+    builder = tensorflow_data.builder("fashion_mnist", data_dir=folders / "tfds")
+    downloads = folders / "tfds" / "downloads"
+    downloads.mkdir(parents=True)
+    for number, url in enumerate(builder.url_infos):
+        assert not prepare._reachable(builder)
+        (downloads / f"{number}.gz").touch()
+        (downloads / f"{number}.gz.INFO").write_text(json.dumps({"urls": [url]}))
+    assert prepare._reachable(builder)
+
+
 def test_a_server_that_never_answers(monkeypatch):
     import requests
 
     monkeypatch.setattr(prepare, "PROBE_SECONDS", 0.05)
-    monkeypatch.setattr(requests, "head", lambda *args, **kwargs: time.sleep(5))
+    monkeypatch.setattr(
+        requests, "head", lambda *args, **kwargs: time.sleep(5) or SimpleNamespace(status_code=200)
+    )
     start = time.perf_counter()
     with pytest.raises(InputError, match="cannot be reached"):
         load("fashion_mnist")
@@ -226,110 +270,9 @@ def test_unknown_names(name, message):
     assert "\n" not in str(refusal.value)
 
 
-def mnist_archives(folder):
-    """Six images to train and two to test, in the format of the original files."""
-    parts = {}
-    for split, rows in (("train", range(6)), ("test", range(6, 8))):
-        pixels = np.stack([np.full((28, 28), 30 * row, np.uint8) for row in rows])
-        (folder / f"{split}_data").write_bytes(bytes(16) + pixels.tobytes())
-        (folder / f"{split}_labels").write_bytes(bytes(8) + bytes(row % 10 for row in rows))
-        parts |= {f"{split}_{kind}": str(folder / f"{split}_{kind}") for kind in ("data", "labels")}
-    return parts
-
-
-def cifar_archive(folder):
-    inner = folder / "cifar-10-batches-bin"
-    inner.mkdir()
-    (inner / "batches.meta.txt").write_text("\n".join(f"class {k}" for k in range(10)))
-    for row, name in enumerate([*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]):
-        (inner / name).write_bytes(bytes([row]) + bytes([10 * row]) * 3072)
-    return str(folder)
-
-
-def imdb_archive(folder):
-    with tarfile.open(folder / "reviews.tar.gz", "w:gz") as archive:
-        for split in ("train", "test"):
-            for label, text in [("pos", "a naïve joy"), ("neg", "dull"), ("unsup", "who knows")]:
-                member = tarfile.TarInfo(f"aclImdb/{split}/{label}/0.txt")
-                member.size = len(text.encode())
-                archive.addfile(member, io.BytesIO(text.encode()))
-    return str(folder / "reviews.tar.gz")
-
-
-def movielens_archive(folder):
-    inner = folder / "ml-100k"
-    inner.mkdir()
-    (inner / "u.item").write_text(
-        "".join(f"{i}|film {i}|||url|{'|'.join('01' + '0' * 17)}\n" for i in (2, 10, 31))
-    )
-    (inner / "u.user").write_text("".join(f"{i}|30|M|writer|00000\n" for i in (9, 11)))
-    (inner / "u.data").write_text("9\t31\t4\t0\n11\t2\t1\t0\n11\t10\t5\t0\n9\t2\t3\t0\n9\t10\t2\t0\n")
-    return str(folder)
-
-
-@pytest.fixture
-def downloads(monkeypatch, tmp_path):
-    """The network answers, with a small archive in the format of the original."""
-    import requests
-    import tensorflow_datasets as tensorflow_data
-
-    def serve(make):
-        archive = make(tmp_path)
-        manager = tensorflow_data.download.DownloadManager
-        monkeypatch.setattr(requests, "head", lambda *args, **kwargs: None)
-        monkeypatch.setattr(manager, "download", lambda self, url: archive)
-        monkeypatch.setattr(manager, "download_and_extract", lambda self, url: archive)
-
-    return serve
-
-
-def test_mnist_is_prepared_by_its_real_builder(downloads, monkeypatch):
-    from tensorflow_datasets.image_classification import mnist
-
-    monkeypatch.setattr(mnist, "_TRAIN_EXAMPLES", 6)
-    monkeypatch.setattr(mnist, "_TEST_EXAMPLES", 2)
-    downloads(mnist_archives)
-    dataset = load("mnist")
-    assert dataset.train.inputs.shape == (6, 28, 28, 1)
-    for rows in (dataset.train, dataset.test):
-        np.testing.assert_allclose(rows.inputs[:, 3, 4, 0], rows.targets * np.float32(30 / 255), rtol=1e-6)
-    assert sorted(dataset.test.targets) == [6, 7]
-
-
-def test_cifar10_is_prepared_by_its_real_builder(downloads):
-    downloads(cifar_archive)
-    dataset = load("cifar10")
-    assert dataset.train.inputs.shape == (5, 32, 32, 3)
-    np.testing.assert_allclose(
-        dataset.train.inputs.mean((1, 2, 3)), dataset.train.targets * np.float32(10 / 255), rtol=1e-5
-    )
-    assert dataset.test.targets.tolist() == [5]
-    assert dataset.class_names[3] == "class 3"
-
-
-def test_imdb_reviews_is_prepared_by_its_real_builder(downloads):
-    downloads(imdb_archive)
-    for _ in range(2):  # decoded, then from the cache
-        dataset = load("imdb_reviews")
-        assert dict(zip(dataset.test.targets.tolist(), dataset.test.inputs, strict=True)) == {
-            1: "a naïve joy",
-            0: "dull",
-        }
-        assert (dataset.class_names, list(dataset.splits)) == (("neg", "pos"), ["train", "test"])
-
-
-def test_movielens_is_prepared_by_its_real_builder(downloads):
-    downloads(movielens_archive)
-    dataset = load("movielens/100k-ratings", test_fraction=0.0)
-    rows = dict(zip(map(tuple, dataset.train.inputs.tolist()), dataset.train.targets.tolist(), strict=True))
-    assert rows == {(0, 2): 4, (1, 0): 1, (1, 1): 5, (0, 0): 3, (0, 1): 2}
-    assert dataset.train.inputs.dtype == np.int32
-    assert dataset.num_classes is None
-
-
 @pytest.mark.skipif(
-    not list(pathlib.Path(REAL_FOLDER).glob("mnist/*/dataset_info.json")),
-    reason="MNIST is not in TFDS_DATA_DIR",
+    not REAL_FOLDER or not list(pathlib.Path(REAL_FOLDER).glob("mnist/*/dataset_info.json")),
+    reason="TFDS_DATA_DIR is not set, or has no MNIST",
 )
 def test_the_whole_of_mnist(monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", REAL_FOLDER)

@@ -85,6 +85,9 @@ def test_one_hot_targets_are_the_identity_rows():
         (data.one_hot_targets, "boston", "targets are no labels"),
         (lambda dataset: data.one_hot(dataset, ["alcohl"]), "wine", "did you mean 'alcohol'"),
         (lambda dataset: data.one_hot(dataset, [13]), "wine", "column = 13"),
+        (lambda dataset: data.one_hot(dataset, [True]), "wine", "column = True"),
+        (lambda dataset: data.one_hot(dataset, [0, "alcohol"]), "wine", "one is given twice"),
+        (lambda dataset: data.one_hot(dataset, [0]), "digits", "allowed are tables"),
     ],
 )
 def test_refusals(transform, name, message):

@@ -3,12 +3,13 @@
 from jaxnets.data.dataset import Dataset
 from jaxnets.data.fingerprint import fingerprint
 from jaxnets.data.load import load, names
-from jaxnets.data.split import split
+from jaxnets.data.split import folds, split
 from jaxnets.data.transform import impute, one_hot, one_hot_targets, scale, standardise
 
 __all__ = [
     "Dataset",
     "fingerprint",
+    "folds",
     "impute",
     "load",
     "names",

@@ -12,6 +12,7 @@ import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,9 @@ WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 Arrays = dict[str, np.ndarray]
 
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (
+    OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def user_folder() -> Path:
@@ -65,7 +68,7 @@ def read(path: Path) -> Arrays | None:
 
 
 def write(path: Path, arrays: Arrays) -> None:
-    """Writes arrays and their SHA-256, whole or not at all.
+    """Writes arrays and their SHA-256, whole or not at all, for this user alone.
 
     Raises:
         OSError: the folder cannot be written, or is full; nothing is left behind.
@@ -76,7 +79,7 @@ def write(path: Path, arrays: Arrays) -> None:
         raise PermissionError(f"{path.parent} is read-only")
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with temporary.open("xb") as file:
+        with open(temporary, "xb", opener=partial(os.open, mode=0o600)) as file:
             np.savez(file, allow_pickle=False, **packed, sha256=np.array(digest(packed)))
             file.flush()
             os.fsync(file.fileno())

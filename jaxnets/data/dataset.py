@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
+from typing import Any
 
 import jax
+import numpy as np
 
-from jaxnets.types import Batch
+from jaxnets import check
+from jaxnets.types import Batch, Inputs
 
 
 @partial(
@@ -15,7 +18,7 @@ from jaxnets.types import Batch
     data_fields=("train", "valid", "test"),
     meta_fields=("name", "num_classes", "class_names", "feature_names"),
 )
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # arrays have no hash, and no one answer to ==
 class Dataset:
     """Named splits; a pytree whose leaves are the splits' arrays, so it can be an argument of ``jit``.
 
@@ -37,7 +40,7 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
 
-    def replace(self, **changes) -> Dataset:
+    def replace(self, **changes: Any) -> Dataset:
         """The same data set with other fields."""
         return dataclasses.replace(self, **changes)
 
@@ -46,3 +49,32 @@ class Dataset:
         """The splits there are, by name."""
         named = {name: getattr(self, name) for name in ("train", "valid", "test")}
         return {name: rows for name, rows in named.items() if rows is not None}
+
+
+def refuse_unusable(dataset: Dataset, *, allow_missing: bool = False) -> None:
+    """Refuses a data set from which nothing can be learned.
+
+    Args:
+        dataset: splits to look at.
+        allow_missing: whether inputs may be missing (NaN).
+
+    Raises:
+        InputError: a single class, inputs without a column, or rows that :func:`jaxnets.check.batch` refuses.
+    """
+    if dataset.num_classes is not None and dataset.num_classes < 2:
+        found = ", ".join(map(repr, dataset.class_names)) or dataset.num_classes
+        raise check.InputError(f"{dataset.name or 'targets'}: one class ({found}), two or more are needed")
+    for name, (inputs, targets) in dataset.splits.items():
+        which = f"{dataset.name} {name}".strip()
+        known = jax.tree.map(_filled, inputs) if allow_missing else inputs
+        check.batch(which, Batch(known, targets), dataset.num_classes)
+        for shape in map(np.shape, jax.tree.leaves(inputs)):
+            if 0 in shape:
+                raise check.InputError(f"{which}: inputs of shape {shape}, at least one column is needed")
+
+
+def _filled(inputs: Inputs) -> Inputs:
+    """Inputs with 0 where a value is missing."""
+    array = np.asarray(inputs)
+    missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(())
+    return np.where(missing, 0, array) if missing.any() else array

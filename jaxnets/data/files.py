@@ -47,12 +47,14 @@ def read_npz(path: Path) -> Dataset:
     are classes, numbered in sorted order, where they are words or integers; floats are values.
 
     Raises:
-        InputError: no such arrays, arrays of Python objects (which only pickle can read), a damaged file.
+        InputError: no such arrays, two pairs for one split, a pair of no split beside pairs of splits, splits
+            of different shapes or dtypes, arrays of Python objects (which only pickle reads), a damaged file.
     """
     arrays = _arrays(path)
-    pairs = {split: pair for split in ("", *SPLITS) for pair in _pairs(split) if set(pair) <= set(arrays)}
-    if not {"", "train"} & set(pairs):
-        allowed = "inputs and targets, x and y, or x_train, y_train, x_test, y_test"
+    found = [(split, pair) for split in ("", *SPLITS) for pair in _pairs(split) if set(pair) <= set(arrays)]
+    pairs = dict(found)
+    if len(pairs) < len(found) or not (set(pairs) == {""} or ("train" in pairs and "" not in pairs)):
+        allowed = "one pair for each split: inputs and targets, x and y, or x_train, y_train, x_test, y_test"
         raise InputError(f"{path}: arrays {', '.join(arrays) or 'none'}, allowed are {allowed}")
     for names in zip(*pairs.values(), strict=True):
         _refuse(path, {name: arrays[name] for name in names})
@@ -87,12 +89,20 @@ def _refuse(path: Path, arrays: Arrays) -> None:
     shapes = {name: array.shape[1:] for name, array in arrays.items()}
     if len(set(shapes.values())) > 1:
         raise InputError(f"{path}: rows of the shapes {shapes}, allowed is one shape")
+    dtypes = {
+        name: "text" if array.dtype.kind in "US" else str(array.dtype) for name, array in arrays.items()
+    }
+    if len(set(dtypes.values())) > 1:
+        raise InputError(f"{path}: rows of the dtypes {dtypes}, allowed is one dtype")
 
 
 def _inputs(array: Shaped[np.ndarray, ...]) -> Shaped[np.ndarray, ...]:
     if array.dtype.kind in "US":
         return array.astype(np.dtypes.StringDType())
-    return images(array) if array.dtype == np.uint8 and array.ndim > 2 else array.astype(np.float32)
+    if array.dtype == np.uint8 and array.ndim > 2:
+        return images(array)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+        return array.astype(np.float32)
 
 
 def images(pixels: Shaped[Array, "n h w ..."]) -> Float[np.ndarray, "n h w c"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import partial
 from pathlib import Path
 
@@ -11,10 +10,10 @@ import numpy as np
 
 from jaxnets import check
 from jaxnets.data import embedded, files, tfds
-from jaxnets.data.dataset import Dataset
-from jaxnets.data.split import split
+from jaxnets.data.dataset import Dataset, refuse_unusable
+from jaxnets.data.split import SEEDS, split
 from jaxnets.data.synthetic import SYNTHETIC
-from jaxnets.types import Array, Batch, Shaped
+from jaxnets.types import Array, Shaped
 
 
 def load(
@@ -28,12 +27,13 @@ def load(
 ) -> Dataset:
     """Loads a data set and splits it: seeded, and stratified where the targets are labels.
 
-    Inputs are floats (images ``[n, h, w, c]`` in [0, 1]), labels integers from 0, texts NumPy strings.
+    Numbers are float32 (images ``[n, h, w, c]`` in [0, 1]), labels int32 from 0, numbered words and users
+    int32, texts NumPy strings.
 
     Args:
         name: an embedded or synthetic data set (see :func:`names`), a file (``.csv``, ``.tsv``, ``.npz``), or
             a name of TensorFlow Datasets, such as ``mnist`` or ``movielens/100k-ratings``.
-        seed: which rows go to which split, and what a synthetic data set holds.
+        seed: which rows go to which split, and what a synthetic data set holds; below 2**32.
         test_fraction: of all rows, in [0, 1); where the data set has test rows of its own, those are used.
         valid_fraction: of the rows that are not for testing, in [0, 1); as above for its own validation rows.
         num_examples: training rows to keep; None keeps all.
@@ -48,10 +48,9 @@ def load(
         >>> iris.train.inputs.shape, iris.test.inputs.shape, iris.class_names
         ((30, 4), (30, 4), ('setosa', 'versicolor', 'virginica'))
     """
-    check.interval("seed", seed, check.NON_NEGATIVE)
+    check.count("seed", seed, *SEEDS)
     dataset = jax.tree.map(_host, _read(name, seed, allow_missing))
-    for which, rows in dataset.splits.items():
-        _refuse(f"{name} {which}", rows, dataset.num_classes, allow_missing or name in embedded.WITH_MISSING)
+    refuse_unusable(dataset, allow_missing=allow_missing or name in embedded.WITH_MISSING)
     return split(
         dataset,
         seed=seed,
@@ -81,8 +80,7 @@ def _read(name: str, seed: int, allow_missing: bool) -> Dataset:
         return Dataset(rows, name=name, num_classes=num_classes)
     known = tfds.names()
     if tfds.base(name) not in known:
-        near = difflib.get_close_matches(name, {*names(), *known}, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+        hint = check.suggestion(tfds.base(name), [*names(), *known])
         allowed = f"{', '.join(names())}, a {', '.join(files.SUFFIXES)} file, a name of TensorFlow Datasets"
         raise check.InputError(f"unknown data set {name!r}: {hint}allowed: {allowed}")
     return tfds.read(name)
@@ -92,11 +90,5 @@ def _host(leaf: Shaped[Array, ...]) -> Shaped[np.ndarray, ...]:
     """On the host, in 32 bits."""
     array = np.asarray(leaf)
     narrow = {"f": np.float32, "i": np.int32, "u": np.int32, "b": np.int32}.get(array.dtype.kind)
-    return array if narrow is None else array.astype(narrow, copy=False)
-
-
-def _refuse(which: str, rows: Batch, num_classes: int | None, allow_missing: bool) -> None:
-    """Refuses rows that cannot be used; a missing value (NaN) only where none is allowed."""
-    if allow_missing and getattr(rows.inputs, "dtype", np.dtype(int)).kind == "f":
-        rows = rows._replace(inputs=np.where(np.isnan(rows.inputs), np.float32(0), rows.inputs))
-    check.batch(which, rows, num_classes)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+        return array if narrow is None else array.astype(narrow, copy=False)

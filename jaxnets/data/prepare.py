@@ -19,16 +19,17 @@ from typing import Any
 import numpy as np
 
 from jaxnets.check import InputError
+from jaxnets.data.decode import Builder
 from jaxnets.types import Shaped
 
 TESTED_VERSIONS = ("4.9.",)
-PROBE_SECONDS = 4
+PROBE_SECONDS = 3
+MAX_RETRIES = 4  # of one download; TFDS waits longer before each
+NEEDS_TENSORFLOW = r"it calls tensorflow|No module named 'tensorflow"
 ALTERNATIVES = {
     "mnist": "mnist5k", "fashion_mnist": "mnist5k", "kmnist": "mnist5k", "emnist": "mnist5k",
     "cifar10": "digits", "imdb_reviews": "negation", "movielens": "low_rank_ratings",
 }  # fmt: skip
-
-Builder = Any  # tensorflow_datasets.core.DatasetBuilder
 
 
 def prepare(builder: Builder) -> None:
@@ -41,6 +42,8 @@ def prepare(builder: Builder) -> None:
     import tensorflow_datasets as tfds
 
     name, folder = builder.name, builder.data_path
+    if not (importlib.util.find_spec("tensorflow") or _is_tested(tfds)):
+        raise InputError(f"tensorflow-datasets {tfds.__version__} needs tensorflow to prepare data sets")
     if not _reachable(builder):
         raise InputError(
             f"{name} is not in {folder} and its server cannot be reached: set TFDS_DATA_DIR to a folder "
@@ -49,7 +52,7 @@ def prepare(builder: Builder) -> None:
     file_format = "array_record" if importlib.util.find_spec("array_record") else "parquet"
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     try:
-        with without_tensorflow(tfds):
+        with without_tensorflow(tfds), _few_retries():
             builder.download_and_prepare(file_format=file_format, download_config=config)
     except Exception as error:
         raise InputError(f"{name} could not be prepared in {folder}: {first_line(error)}") from error
@@ -57,12 +60,13 @@ def prepare(builder: Builder) -> None:
 
 @contextlib.contextmanager
 def without_tensorflow(tfds: Any) -> Iterator[None]:
-    """While the context lasts, TFDS's tensorflow is the stand-in, where tensorflow is not installed."""
-    if importlib.util.find_spec("tensorflow"):
+    """While the context lasts, TFDS's tensorflow is the stand-in, where tensorflow is not installed.
+
+    Versions of TFDS that this was not tested with are left as they are.
+    """
+    if importlib.util.find_spec("tensorflow") or not _is_tested(tfds):
         yield
         return
-    if not tfds.__version__.startswith(TESTED_VERSIONS):
-        raise InputError(f"tensorflow-datasets {tfds.__version__} needs tensorflow to prepare data sets")
     from tensorflow_datasets.core.utils import lazy_imports_utils
 
     # A proxy, which imports tensorflow at the first use unless `_module` is there.
@@ -72,6 +76,23 @@ def without_tensorflow(tfds: Any) -> Iterator[None]:
         yield
     finally:
         lazy.pop("_module", None)
+
+
+def _is_tested(tfds: Any) -> bool:
+    return tfds.__version__.startswith(TESTED_VERSIONS)
+
+
+@contextlib.contextmanager
+def _few_retries() -> Iterator[None]:
+    """While the context lasts, a server that fails is given up within seconds: TFDS would try for minutes."""
+    from tensorflow_datasets.core.download import downloader
+
+    before = getattr(downloader, "MAX_RETRIES", MAX_RETRIES)
+    downloader.MAX_RETRIES = MAX_RETRIES
+    try:
+        yield
+    finally:
+        downloader.MAX_RETRIES = before
 
 
 class _Missing(SimpleNamespace):
@@ -101,14 +122,15 @@ def encode_png(pixels: Shaped[np.ndarray, "h w c"]) -> bytes:
 
 
 def _reachable(builder: Builder) -> bool:
-    """Whether the server answers within seconds, or was downloaded from: TFDS would try for minutes."""
-    urls = [url for url in builder.url_infos or () if url.startswith("http")]
-    if not urls or _downloaded(builder, urls):
+    """Whether the server answers within seconds, or all was downloaded before."""
+    notes = _downloaded(builder)
+    missing = [url for url in builder.url_infos or () if url.startswith("http") and f'"{url}"' not in notes]
+    if not missing:
         return True
     answers = []
-    probe = threading.Thread(target=lambda: answers.append(_answers(urls[0])), daemon=True)
+    probe = threading.Thread(target=lambda: answers.append(_answers(missing[0])), daemon=True)
     probe.start()
-    probe.join(2 * PROBE_SECONDS)  # looking up a name has no time limit of its own
+    probe.join(PROBE_SECONDS)  # looking up a name has no time limit of its own
     return answers == [True]
 
 
@@ -116,16 +138,15 @@ def _answers(url: str) -> bool:
     import requests
 
     try:
-        requests.head(url, timeout=PROBE_SECONDS)
+        return requests.head(url, timeout=PROBE_SECONDS).status_code < 500
     except requests.exceptions.RequestException:
         return False
-    return True
 
 
-def _downloaded(builder: Builder, urls: list[str]) -> bool:
-    """Whether a file of the data set lies in TFDS's folder of downloads."""
+def _downloaded(builder: Builder) -> str:
+    """What TFDS noted of the files in its folder of downloads; their addresses are in it, in quotes."""
     notes = (builder.data_dir_root / "downloads").glob("*.INFO")
-    return any(url in note.read_text() for note in notes for url in urls)
+    return "".join(note.read_text() for note in notes if note.with_suffix("").exists())
 
 
 def first_line(error: BaseException) -> str:

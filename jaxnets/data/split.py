@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import numpy as np
 
 from jaxnets import check
-from jaxnets.data.dataset import Dataset
+from jaxnets.data.dataset import Dataset, refuse_unusable
 from jaxnets.types import Array, Batch, Int
 
+SEEDS = (0, 2**32 - 1)
 TEST, VALID, SUBSET, FOLDS = range(4)  # each draw has a random stream of its own
 
 
@@ -23,7 +26,8 @@ def split(
     """Cuts ``test`` and ``valid`` from ``train``, where the data set does not have them already.
 
     The test rows depend on ``seed`` and ``test_fraction`` alone. With labels each split holds the classes in
-    their proportions, and at least one row of each class that has a row for every split.
+    their proportions, and at least one row of each class that has a row for every split, as far as its size
+    allows: no split is smaller than asked.
 
     Args:
         dataset: rows to cut, in ``train``.
@@ -33,7 +37,7 @@ def split(
         num_examples: rows of ``train`` to keep of those left; None keeps all.
 
     Raises:
-        InputError: a number is out of range, or a split would be empty.
+        InputError: a number is out of range, a split would be empty, or ``dataset`` cannot be used.
 
     Example:
         >>> from jaxnets.data import load
@@ -41,13 +45,14 @@ def split(
         >>> {name: np.bincount(rows.targets).tolist() for name, rows in iris.splits.items()}
         {'train': [30, 30, 30], 'valid': [10, 10, 10], 'test': [10, 10, 10]}
     """
-    check.interval("seed", seed, check.NON_NEGATIVE)
-    check.interval("test_fraction", test_fraction, check.FRACTION)
-    check.interval("valid_fraction", valid_fraction, check.FRACTION)
+    check.count("seed", seed, *SEEDS)
+    refuse_unusable(dataset, allow_missing=True)
     strata = _strata(dataset)
     left = np.arange(len(strata))
     taken = {}
     fractions = {"test": test_fraction, "valid": valid_fraction}
+    for name, fraction in fractions.items():
+        _refuse_fraction(f"{name}_fraction", fraction)
     wanted = {name: f for name, f in fractions.items() if f > 0 and name not in dataset.splits}
     for later, (name, fraction) in enumerate(wanted.items()):
         size = _size(f"{name}_fraction = {fraction:g}", fraction, len(left))
@@ -57,7 +62,7 @@ def split(
         taken[name] = left[chosen]
         left = np.delete(left, chosen)
     if num_examples is not None:
-        check.interval("num_examples", num_examples, check.Interval(1, len(left)))
+        check.count("num_examples", num_examples, 1, len(left))
         left = left[_draw(strata[left], num_examples, 0, np.random.default_rng([seed, SUBSET]))]
     elif taken:
         left = np.random.default_rng([seed, SUBSET]).permutation(left)
@@ -74,8 +79,10 @@ def folds(dataset: Dataset, *, num_folds: int, seed: int = 0) -> Int[np.ndarray,
     >>> np.bincount(folds(load("iris", test_fraction=0.0), num_folds=4)).tolist()
     [38, 38, 37, 37]
     """
+    check.count("seed", seed, *SEEDS)
+    refuse_unusable(dataset, allow_missing=True)
     strata = _strata(dataset)
-    check.interval("num_folds", num_folds, check.Interval(2, len(strata)))
+    check.count("num_folds", num_folds, 2, len(strata))
     fold = np.empty(len(strata), np.int32)
     fold[_by_class(strata, np.random.default_rng([seed, FOLDS]))] = np.arange(len(strata)) % num_folds
     return fold
@@ -93,6 +100,12 @@ def _strata(dataset: Dataset) -> Int[np.ndarray, " n"]:
     return np.zeros(len(jax.tree.leaves(dataset.train)[0]), np.int32)
 
 
+def _refuse_fraction(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise check.InputError(f"{name} = {value!r}, allowed is {check.FRACTION}")
+    check.interval(name, value, check.FRACTION)
+
+
 def _size(what: str, fraction: float, total: int) -> int:
     size = round(fraction * total)
     if not 0 < size < total:
@@ -103,11 +116,15 @@ def _size(what: str, fraction: float, total: int) -> int:
 def _draw(
     strata: Int[np.ndarray, " n"], size: int, spare: int, stream: np.random.Generator
 ) -> Int[np.ndarray, " m"]:
-    """Rows in random order, of each class its share, leaving ``spare`` rows of it or more."""
+    """Rows in random order, of each class its share, leaving ``spare`` rows of it or more if it can."""
     counts = np.bincount(strata)
     rank = np.arange(len(strata)) - np.repeat(np.cumsum(counts) - counts, counts)
     chosen = _by_class(strata, stream)[rank < np.repeat(_shares(counts, size, spare), counts)]
-    return stream.permutation(chosen)
+    rest = np.setdiff1d(np.arange(len(strata)), chosen)
+    more = stream.choice(
+        rest, size - len(chosen), replace=False
+    )  # where classes are too small to be shared out
+    return stream.permutation(np.concatenate([chosen, more]))
 
 
 def _by_class(strata: Int[np.ndarray, " n"], stream: np.random.Generator) -> Int[np.ndarray, " n"]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxnets import check
 from jaxnets.types import Array, Batch, Int, Key, Scalar
 
 PAD, NOT = 0, 1
@@ -69,8 +70,9 @@ def xor(key: Key, *, num_examples: int, noise: Scalar = 0.1) -> Batch:
 def parabola(key: Key, *, num_examples: int, margin: Scalar = 0.1) -> Batch:
     """Points above (class 1) and below (class 0) the parabola ``y = 2 x^2 - 1``, ``margin`` away or more.
 
-    ``x`` is uniform in [-1, 1], the vertical distance uniform in [margin, 1].
+    ``x`` is uniform in [-1, 1], the vertical distance uniform in [margin, 1]; ``margin`` is in [0, 1).
     """
+    check.interval("margin", margin, check.FRACTION)
     x_key, label_key, distance_key = jax.random.split(key, 3)
     x = jax.random.uniform(x_key, (num_examples,), minval=-1.0, maxval=1.0)
     labels = jax.random.bernoulli(label_key, shape=(num_examples,)).astype(jnp.int32)
@@ -81,8 +83,10 @@ def parabola(key: Key, *, num_examples: int, margin: Scalar = 0.1) -> Batch:
 def hyperbola(key: Key, *, num_examples: int, margin: Scalar = 0.1) -> Batch:
     """Points between (0) and beyond (1) the branches of ``y^2 - x^2 = 1/4``, ``margin`` away or more.
 
-    ``x`` is uniform in [-1, 1]; points beyond are less than 1 above or below a branch.
+    ``x`` is uniform in [-1, 1]; points beyond are less than 1 above or below a branch. ``margin`` is
+    in [0, 0.5].
     """
+    check.interval("margin", margin, check.Interval(0, 0.5))
     x_key, label_key, side_key, distance_key = jax.random.split(key, 4)
     x = jax.random.uniform(x_key, (num_examples,), minval=-1.0, maxval=1.0)
     labels = jax.random.bernoulli(label_key, shape=(num_examples,)).astype(jnp.int32)
@@ -114,7 +118,11 @@ def low_rank_ratings(
 
     Returns:
         inputs: (user, item) int ``[n, 2]``, no pair twice; targets: ratings ``[n]``.
+
+    Raises:
+        InputError: more ratings than cells.
     """
+    check.count("num_examples", num_examples, 1, num_users * num_items)
     cell_key, user_key, item_key, noise_key = jax.random.split(key, 4)
     cells = jax.random.choice(cell_key, num_users * num_items, (num_examples,), replace=False)
     users, items = jnp.divmod(cells.astype(jnp.int32), num_items)
@@ -141,7 +149,11 @@ def negation(key: Key, *, num_examples: int, max_length: int = 16) -> Batch:
     Returns:
         inputs: ``tokens`` int ``[n, max_length]`` (0 pads, 1 is ``not``, 2 to 9 positive, 10 to 17 negative,
         18 to 33 neither) and ``lengths`` int ``[n]``; targets: labels ``[n]``.
+
+    Raises:
+        InputError: sentences too short for three words.
     """
+    check.count("max_length", max_length, 6)
     length_key, place_key, label_key, order_key, word_key, filler_key = jax.random.split(key, 6)
     lengths = jax.random.randint(length_key, (num_examples,), max_length // 2, max_length + 1)
     labels = jax.random.bernoulli(label_key, shape=(num_examples,)).astype(jnp.int32)

@@ -26,8 +26,10 @@ Column = Any
 def read(path: Path, *, separator: str, allow_missing: bool = False) -> Dataset:
     """Reads a table; all its rows become ``train``.
 
-    The first line is a header where no cell of it is a number, and it names a ``label``, ``class``,
-    ``target`` or ``text`` column, or stands above numbers, or above classes of which it is none. The target
+    The first line is a header where it names a ``label``, ``class`` or ``target`` column, or counts three or
+    more columns (0, 1, 2, ...), or where no cell of it is a number, and it names a ``text`` column, or stands
+    above numbers, or above classes of which it is none. A first column without a name that counts the rows
+    (0, 1, 2, ...), as pandas writes it, is left out. The target
     is the column of one of the first three names, else the last, but never one of sentences (so
     ``label<TAB>text`` needs no header). Targets that are words, or at most 20 different integers, or in a
     column ``label`` or ``class``, are classes, numbered in sorted order; others are values. Inputs are
@@ -80,20 +82,42 @@ def _frame(path: Path, separator: str) -> Frame:
         raise InputError(f"{path}: not text in UTF-8") from None
     except (pandas.errors.ParserError, pandas.errors.ParserWarning) as error:
         raise InputError(f"{path}: uneven rows ({str(error).strip().splitlines()[-1]})") from None
-    if frame.shape[1] < 2:
-        raise InputError(f"{path}: {frame.shape[1]} column, allowed are two or more (inputs and a target)")
+    frame = frame.apply(_measured)
     frame.columns = [str(head.iloc[0, i]) if header else f"column {i + 1}" for i in range(frame.shape[1])]
     frame.index += 1 + int(header)
+    frame = _without_index(path, frame)
+    if frame.shape[1] < 2:
+        raise InputError(f"{path}: {frame.shape[1]} column, allowed are two or more (inputs and a target)")
+    return frame
+
+
+def _measured(column: Column) -> Column:
+    """Numbers as floats where pandas gives up: integers of more than 64 bits, truth values with gaps."""
+    return column.map(_number) if column.dtype.kind == "O" and all(map(_is_number, column)) else column
+
+
+def _without_index(path: Path, frame: Frame) -> Frame:
+    """Without the numbers of the rows that pandas writes: a first column without a name."""
+    blank = [position for position, name in enumerate(frame.columns) if _is_blank(name)]
+    if blank[:1] == [0] and frame.iloc[:, 0].tolist() == list(range(len(frame))):
+        frame, blank = frame.iloc[:, 1:], blank[1:]
+    if blank:
+        raise InputError(f"{path}: column {blank[0] + 1} has no name: name it, or leave it out")
     return frame
 
 
 def _has_header(head: Frame) -> bool:
     first, rest = list(head.iloc[0]), head.iloc[1:]
+    columns = [[cell for cell in rest[column] if cell not in MISSING] for column in rest]
+    names = {cell.lower() for cell, cells in zip(first, columns, strict=True) if cell not in cells}
+    counted = first[1:] if _is_blank(first[0]) else first
+    # Two columns that begin with 0, 1 are a row more often than a header.
+    if names & {*TARGET_NAMES} or (len(counted) > 2 and counted == [str(i) for i in range(len(counted))]):
+        return True
     if any(map(_is_number, first)):
         return False
-    if {cell.lower() for cell in first} & {*TARGET_NAMES, "text"}:
+    if rest.empty or "text" in names:
         return True
-    columns = [[cell for cell in rest[column] if cell not in MISSING] for column in rest]
     over_numbers = any(cells and all(map(_is_number, cells)) for cells in columns)
     over_classes = (
         0 < len(set(cells)) <= len(cells) / 2 and cell not in cells
@@ -118,7 +142,7 @@ def _targets(path: Path, column: Column) -> tuple[Shaped[np.ndarray, " n"], tupl
         return classes(column.astype(str).to_numpy(dtype=str))
     values = column.to_numpy()
     if column.name.lower() in CLASS_NAMES or few_integers(values):
-        whole = (values == np.floor(values)).all()
+        whole = (values == np.floor(values)).all() and (abs(values) < 2.0**63).all()
         return classes(values.astype(np.int64) if whole else values)
     return values.astype(np.float32), ()
 
@@ -134,12 +158,10 @@ def _inputs(path: Path, frame: Frame, allow_missing: bool) -> Shaped[np.ndarray,
 
 
 def _numbers(path: Path, frame: Frame) -> Float[np.ndarray, "n d"]:
-    import pandas
-
     for name in frame.columns[[dtype.kind not in "iufb" for dtype in frame.dtypes]]:
         column = frame[name]
-        wrong = pandas.to_numeric(column, errors="coerce").isna() & column.notna()
-        found = column[wrong].iloc[0]
+        wrong = ~column.map(_is_number).astype(bool)
+        found = str(column[wrong].iloc[0])
         raise InputError(
             f"{_cell(path, column, wrong)}: {found!r}, allowed are numbers, or one column of text"
         )
@@ -151,12 +173,20 @@ def _cell(path: Path, column: Column, wrong: Column) -> str:
     return f"{path}, row {column.index[wrong][0]}, column {column.name!r}"
 
 
-def _is_number(cell: str) -> bool:
+def _number(cell: Any) -> float:
+    return float(cell if isinstance(cell, bool) else str(cell))  # an integer too large is infinite
+
+
+def _is_number(cell: Any) -> bool:
     try:
-        float(cell)
+        _number(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in str(cell)  # Python's own way to group digits
+
+
+def _is_blank(name: str) -> bool:
+    return not name.strip() or name.startswith("Unnamed:")
 
 
 def _is_text(column: Column) -> bool:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from jaxnets.check import InputError
 from jaxnets.data import cache, decode, prepare
 from jaxnets.data.dataset import Dataset
+from jaxnets.data.decode import Builder
 from jaxnets.data.files import images
 from jaxnets.types import Batch
 
 PAIRS = {"movielens": (("user_id", "movie_id"), "user_rating")}  # (inputs, targets) where TFDS names none
-
-Builder = Any  # tensorflow_datasets.core.DatasetBuilder; TFDS is imported only when used
 
 
 def base(name: str) -> str:
@@ -48,19 +47,19 @@ def read(name: str) -> Dataset:
     """Reads a data set of TFDS with its own splits, and prepares it before where that was not yet done.
 
     Raises:
-        InputError: no network, a format that only tensorflow reads, features that are no image, text or
-            numbers; one line.
+        InputError: no network, a format that only tensorflow reads, damaged records, features that are no
+            image, text or numbers; one line.
     """
     with _quiet():
         builder = _builder(name)
         if not builder.is_prepared():
             prepare.prepare(builder)
         inputs, targets = _pair(builder)
-        _refuse_format(builder)
+        _refuse_format(name, builder)
         beside = Path(builder.data_path)
         folders = [beside, cache.user_folder()]
         key = f"{base(name)}-{_version(beside)}"
-        arrays = cache.cached(key, folders, lambda: decode.decode(builder, inputs, targets))
+        arrays = cache.cached(key, folders, lambda: _decode(name, builder, inputs, targets))
     splits = {split: _batch(arrays, split) for split in decode.SPLITS if f"{split}/inputs" in arrays}
     if "train" not in splits:
         raise InputError(f"{name}: splits {', '.join(builder.info.splits)}, one named train is needed")
@@ -77,9 +76,23 @@ def _builder(name: str) -> Builder:
     import tensorflow_datasets.structured  # registers movielens and others
 
     try:
-        return tfds.builder(name, data_dir=folder())
+        with prepare.without_tensorflow(tfds), contextlib.redirect_stderr(io.StringIO()):
+            return tfds.builder(name, data_dir=folder())
     except Exception as error:
+        if re.search(prepare.NEEDS_TENSORFLOW, str(error)):
+            remedy = "pip install tensorflow, or choose another data set"
+            raise InputError(f"data set {name!r}: its builder needs tensorflow: {remedy}") from None
         raise InputError(f"data set {name!r}: {prepare.first_line(error)}") from None
+
+
+def _decode(name: str, builder: Builder, inputs: Sequence[str], targets: str) -> cache.Arrays:
+    try:
+        return decode.decode(builder, inputs, targets)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # each reader of TFDS has errors of its own
+        found = f"{name} in {builder.data_path} is damaged: {prepare.first_line(error)}"
+        raise InputError(f"{found}; delete the folder to prepare it again") from error
 
 
 @contextlib.contextmanager
@@ -104,10 +117,10 @@ def _pair(builder: Builder) -> tuple[tuple[str, ...], str]:
     return tuple(names), pair[1]
 
 
-def _refuse_format(builder: Builder) -> None:
+def _refuse_format(name: str, builder: Builder) -> None:
     formats = {form.value for form in builder.info.available_file_formats()}
     if not formats & {"array_record", "parquet"}:
-        again = f"TFDS_DATA_DIR=FOLDER python -c \"import jaxnets.data as d; d.load('{builder.name}')\""
+        again = f"TFDS_DATA_DIR=FOLDER python -c \"import jaxnets.data as d; d.load('{name}')\""
         found = f"{builder.data_path} is in the format {', '.join(formats)}, which only tensorflow reads"
         raise InputError(f"{found}: prepare it again in another folder: {again}")
 

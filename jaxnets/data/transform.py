@@ -90,7 +90,10 @@ def one_hot(dataset: Dataset, columns: Sequence[int | str]) -> Dataset:
 
     Args:
         dataset: inputs ``[n, d]``.
-        columns: positions or names of the columns to replace; the new ones follow the rest.
+        columns: positions or names of the columns to replace, each once; the new ones follow the rest.
+
+    Raises:
+        InputError: inputs that are no table, no such column, or one given twice.
 
     Example:
         >>> from jaxnets.data import load
@@ -99,8 +102,12 @@ def one_hot(dataset: Dataset, columns: Sequence[int | str]) -> Dataset:
         ('sex=0', 'sex=1', 'chest_pain_type=1', 'chest_pain_type=2', 'chest_pain_type=3', 'chest_pain_type=4')
     """
     train = _numbers(dataset.train.inputs, missing=True)
+    if train.ndim != 2:
+        raise check.InputError(f"inputs of shape {train.shape}, allowed are tables (rows, columns)")
     names = dataset.feature_names or tuple(str(column) for column in range(train.shape[1]))
     chosen = [_position(column, names) for column in columns]
+    if len(set(chosen)) < len(chosen):
+        raise check.InputError(f"columns {list(columns)}: one is given twice, allowed is once")
     kept = [column for column in range(train.shape[1]) if column not in chosen]
     values = {column: np.unique(train[~np.isnan(train[:, column]), column]) for column in chosen}
 
@@ -159,5 +166,5 @@ def _position(column: int | str, names: tuple[str, ...]) -> int:
     if isinstance(column, str):
         check.choice("column", column, names)
         return names.index(column)
-    check.interval("column", column, check.Interval(0, len(names) - 1))
+    check.count("column", column, 0, len(names) - 1)
     return column
