@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.types import Batch
@@ -58,7 +59,7 @@ def interval(name: str, value: Any, allowed: Interval) -> None:
     if is_traced(value):
         return
     for number in np.ravel(np.asarray(value)).tolist():
-        if number not in allowed:
+        if not isinstance(number, (int, float)) or number not in allowed:
             raise InputError(f"{name} = {number}, allowed is {allowed}")
 
 
@@ -109,7 +110,9 @@ def batch(name: str, rows: Batch, num_classes: int | None = None) -> None:
     """
     if is_traced(rows):
         return
-    lengths = {len(leaf) for leaf in jax.tree.leaves(rows)}
+    lengths = {len(leaf) if np.ndim(leaf) else None for leaf in jax.tree.leaves(rows)}
+    if None in lengths:
+        raise InputError(f"{name}: a single number, allowed are arrays that hold rows")
     if lengths == {0}:
         raise InputError(f"{name}: no rows, at least one is needed")
     if len(lengths) > 1:
@@ -119,20 +122,46 @@ def batch(name: str, rows: Batch, num_classes: int | None = None) -> None:
         for leaf in leaves:
             _finite(f"{name} {part}", leaf)
     if num_classes is not None:
-        _labels(f"{name} targets", np.asarray(rows.targets), num_classes)
+        labels(rows.targets, num_classes, name=f"{name} targets")
+
+
+def labels(targets: Any, num_classes: int, *, name: str = "targets") -> None:
+    """Refuses labels that are no integers from 0 to ``num_classes - 1``, one a row.
+
+    >>> labels([0, 3], num_classes=3)
+    Traceback (most recent call last):
+    jaxnets.check.InputError: targets: label 3, allowed are 0 to 2
+    """
+    if is_traced(targets):
+        return
+    found = np.asarray(targets)
+    if found.dtype.kind not in "iu" or found.ndim != 1:
+        raise InputError(
+            f"{name}: {found.dtype} of shape {found.shape}, allowed are integers of shape (rows,)"
+        )
+    wrong = found[(found < 0) | (found >= num_classes)]
+    if wrong.size:
+        raise InputError(f"{name}: label {wrong[0]}, allowed are 0 to {num_classes - 1}")
+
+
+def same_columns(name: str, rows: Batch, train: Batch) -> None:
+    """Refuses rows whose inputs do not have the shape of the training rows'."""
+    found, wanted = ([leaf.shape[1:] for leaf in jax.tree.leaves(part.inputs)] for part in (rows, train))
+    if found != wanted:
+        raise InputError(f"{name}: inputs of shape {found} a row, allowed is {wanted}, as in train")
 
 
 def numbers(name: str, rows: Batch) -> None:
     """Refuses rows that are no numbers yet: texts and objects need an encoding first."""
     for leaf in jax.tree.leaves(rows):
-        if not is_traced(leaf) and np.asarray(leaf).dtype.kind not in "biuf":
-            found = np.asarray(leaf).dtype
-            raise InputError(f"{name}: {found} arrays, allowed are real numbers: encode them first")
+        kind = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
+        if not (jnp.issubdtype(kind, jnp.number) or jnp.issubdtype(kind, jnp.bool_)):
+            raise InputError(f"{name}: {kind} arrays, allowed are real numbers: encode them first")
 
 
 def _finite(name: str, array: Any) -> None:
     array = np.asarray(array)
-    if array.dtype.kind != "f":
+    if not jnp.issubdtype(array.dtype, jnp.floating):
         return
     wrong = ~np.isfinite(array)
     if wrong.any():
@@ -140,13 +169,3 @@ def _finite(name: str, array: Any) -> None:
         raise InputError(
             f"{name}: {wrong.sum()} of {array.size} values are NaN or infinite, the first in row {row}"
         )
-
-
-def _labels(name: str, labels: np.ndarray, num_classes: int) -> None:
-    if labels.dtype.kind not in "iu" or labels.ndim != 1:
-        raise InputError(
-            f"{name}: {labels.dtype} of shape {labels.shape}, allowed are integers of shape (rows,)"
-        )
-    wrong = labels[(labels < 0) | (labels >= num_classes)]
-    if wrong.size:
-        raise InputError(f"{name}: label {wrong[0]}, allowed are 0 to {num_classes - 1}")

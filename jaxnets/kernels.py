@@ -1,7 +1,7 @@
 """Kernels: inner products of rows in a feature space, ``kernel(x, y) -> [n, m]``.
 
 Products of rows are taken in full precision on every device: distances come from differences of
-large numbers.
+large numbers. Rows of integers become floats first: bytes would wrap.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxnets import check
-from jaxnets.types import Array, Float, Scalar
+from jaxnets.types import Array, Float, Scalar, Shaped
 
 Kernel = Callable[[Any, Any], jax.Array]
 """``(x [n, d], y [m, d]) -> [n, m]``, one value for each pair of rows."""
@@ -32,14 +32,14 @@ def polynomial(*, degree: int, gamma: Scalar = 1.0, coef0: Scalar = 1.0) -> Kern
     """``(gamma x . y + coef0)^degree``.
 
     Args:
-        degree: at least 1, static.
+        degree: a whole number of at least 1, static.
         gamma: positive.
         coef0: not negative, else the kernel is not positive semi-definite.
 
     >>> polynomial(degree=2)(jnp.array([[1.0, 2.0]]), jnp.array([[3.0, 4.0]])).tolist()
     [[144.0]]
     """
-    check.interval("degree", degree, check.Interval(1))
+    check.count("degree", degree, 1)
     check.interval("gamma", gamma, check.POSITIVE)
     check.interval("coef0", coef0, check.NON_NEGATIVE)
     return lambda x, y: (gamma * _products(x, y) + coef0) ** degree
@@ -67,7 +67,7 @@ def sigmoid(*, gamma: Scalar, coef0: Scalar = 0.0) -> Kernel:
     return lambda x, y: jnp.tanh(gamma * _products(x, y) + coef0)
 
 
-def squared_distances(x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[Array, "n m"]:
+def squared_distances(x: Shaped[Array, "n d"], y: Shaped[Array, "m d"]) -> Float[Array, "n m"]:
     """``||x - y||^2`` of each pair of rows, never negative, zero on the diagonal when ``y is x``.
 
     Distances do not change when all rows move by one vector; with the mean of ``y`` at the origin
@@ -84,7 +84,7 @@ def squared_distances(x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[A
     return jnp.fill_diagonal(distances, 0, inplace=False) if same else distances
 
 
-def scale_gamma(x: Float[Array, "n d"]) -> Float[Array, ""]:
+def scale_gamma(x: Shaped[Array, "n d"]) -> Float[Array, ""]:
     """``1 / (d var(x))``, the usual width of :func:`rbf`; 1 where all values are equal.
 
     >>> float(scale_gamma(jnp.array([[0.0, 2.0]])))
@@ -103,7 +103,7 @@ def scaled(kernel: Callable[..., Kernel], factor: Scalar = 1.0) -> Kernel:
     return lambda x, y: kernel(gamma=factor * scale_gamma(y))(x, y)
 
 
-def gram(kernel: Kernel, x: Float[Array, "n d"]) -> Float[Array, "n n"]:
+def gram(kernel: Kernel, x: Shaped[Array, "n d"]) -> Float[Array, "n n"]:
     """``kernel(x, x)``, symmetric to the last bit.
 
     >>> gram(linear(), jnp.array([[1.0], [2.0]])).tolist()
@@ -131,5 +131,6 @@ def centre(rows: Float[Array, "m n"], train_gram: Float[Array, "n n"]) -> Float[
     return rows - jnp.mean(rows, axis=1, keepdims=True) - columns + jnp.mean(columns)
 
 
-def _products(x: Float[Array, "n d"], y: Float[Array, "m d"]) -> Float[Array, "n m"]:
-    return jnp.matmul(x, y.T, precision="highest")
+def _products(x: Shaped[Array, "n d"], y: Shaped[Array, "m d"]) -> Float[Array, "n m"]:
+    dtype = jnp.result_type(x, y, float)
+    return jnp.matmul(jnp.asarray(x, dtype), jnp.asarray(y, dtype).T, precision="highest")

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxnets import check
 from jaxnets.types import Batch, Inputs, Key, Metrics, Params, PyTree, State, Targets
 
 
@@ -78,7 +79,7 @@ def gradient(
         params = variables.pop("params", {})
         return GradientState(params, variables, optimizer.init(params))
 
-    def objective(params: Params, variables: PyTree, key: Key, batch: Batch):
+    def objective(params: Params, variables: PyTree, key: Key, batch: Batch) -> tuple[jax.Array, PyTree]:
         outputs, updated = model.apply(
             {"params": params, **variables}, batch.inputs, **mode(True),
             rngs={"dropout": key}, mutable=list(variables),
@@ -105,10 +106,20 @@ def gradient(
 def closed_form(
     fit: Callable[[Batch], tuple[State, Metrics]],
     predict: Callable[[State, Inputs], PyTree],
+    *,
+    num_classes: int | None = None,
 ) -> Learner:
-    """A model that is solved at once: its one step is ``fit`` on the full batch, from a state of zeros."""
+    """A model that is solved at once: its one step is ``fit`` on the full batch, from a state of zeros.
+
+    Every step fits its own batch alone: mini-batches make no sense here.
+
+    Args:
+        num_classes: where the targets are labels; others are then refused.
+    """
 
     def init(key: Key, data: Batch) -> State:
+        if num_classes is not None:
+            check.labels(data.targets, num_classes)
         state, _ = jax.eval_shape(fit, data)
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), state)
 

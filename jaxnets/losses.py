@@ -2,6 +2,8 @@
 
 A loss over classes takes scores ``[n, k]`` and labels ``[n]`` and averages over the rows; an
 element-wise loss takes outputs and targets of one shape and averages over all their elements.
+Shapes that do not fit raise :class:`~jaxnets.check.InputError`, nothing is broadcast; a label that is
+no class, or outside [0, 1] where a loss is binary, gives NaN.
 All are finite, with finite gradients, at float32 outputs of +-1e4.
 """
 
@@ -22,7 +24,7 @@ def softmax_cross_entropy(
 ) -> Float[Array, ""]:
     """Mean of ``-sum_j q_j log softmax(logits)_j`` with ``q = (1 - s) onehot(label) + s / k``.
 
-    A label outside 0..k-1 gives NaN.
+    A label outside 0..k-1 gives NaN; a score of -inf masks its class, where ``s`` is 0.
 
     Args:
         label_smoothing: ``s`` in [0, 1); 0 is the negative log-likelihood of the labels.
@@ -34,19 +36,25 @@ def softmax_cross_entropy(
     """
     check.interval("label_smoothing", label_smoothing, check.FRACTION)
     surprise = -jax.nn.log_softmax(logits)
-    smooth = surprise.mean(axis=1)
-    return jnp.mean(smooth + (1 - label_smoothing) * (_pick(surprise, labels) - smooth))
+    picked = _pick(surprise, labels)
+    if isinstance(label_smoothing, int | float) and label_smoothing == 0:
+        return jnp.mean(picked)
+    # A traced 0 would multiply the infinite surprise of a masked class.
+    counted = jnp.where((label_smoothing > 0) | ~jnp.isinf(surprise), surprise, 0)
+    return jnp.mean((1 - label_smoothing) * picked + label_smoothing * counted.mean(axis=1))
 
 
 def sigmoid_cross_entropy(logits: Float[Array, "n ..."], targets: Shaped[Array, "n ..."]) -> Float[Array, ""]:
-    """Mean of ``-t log sigmoid(z) - (1 - t) log sigmoid(-z)`` over all elements; ``t`` in [0, 1].
+    """Mean of ``-t log sigmoid(z) - (1 - t) log sigmoid(-z)`` over all elements.
+
+    A target outside [0, 1] gives NaN.
 
     >>> round(float(sigmoid_cross_entropy(jnp.array([0.0, 30.0]), jnp.array([1.0, 1.0]))), 4)  # log(2) / 2
     0.3466
 
     Reference: Bishop, Pattern Recognition and Machine Learning, 4.3.2.
     """
-    _same_shape(logits, targets)
+    logits = _between_0_and_1(logits, targets)
     return jnp.mean(targets * jax.nn.softplus(-logits) + (1 - targets) * jax.nn.softplus(logits))
 
 
@@ -55,15 +63,17 @@ def squared_error(outputs: Float[Array, "n ..."], targets: Shaped[Array, "n ..."
 
     >>> float(squared_error(jnp.array([[1.0, 2.0]]), jnp.array([[1.0, 4.0]])))
     2.0
+
+    Reference: Bishop, Pattern Recognition and Machine Learning, 1.1.
     """
-    _same_shape(outputs, targets)
+    same_shape(outputs, targets)
     return jnp.mean(jnp.square(outputs - targets))
 
 
 def hinge_binary(scores: Float[Array, "n ..."], labels: Shaped[Array, "n ..."]) -> Float[Array, ""]:
     """Mean of ``max(0, 1 - y f)`` with ``y = 2 label - 1``: labels are 0 or 1, the sign is taken here.
 
-    One-hot labels ``[n, k]`` give one against the rest for each class.
+    One-hot labels ``[n, k]`` give one against the rest for each class; a label outside [0, 1] gives NaN.
 
     >>> float(hinge_binary(jnp.array([3.0, 0.5]), jnp.array([1, 0])))  # (0 + 1.5) / 2
     0.75
@@ -76,8 +86,12 @@ def hinge_binary(scores: Float[Array, "n ..."], labels: Shaped[Array, "n ..."]) 
 def squared_hinge_binary(scores: Float[Array, "n ..."], labels: Shaped[Array, "n ..."]) -> Float[Array, ""]:
     """Mean of ``max(0, 1 - y f)^2``: :func:`hinge_binary` with a continuous gradient.
 
+    A label outside [0, 1] gives NaN.
+
     >>> float(squared_hinge_binary(jnp.array([3.0, 0.5]), jnp.array([1, 0])))  # (0 + 2.25) / 2
     1.125
+
+    Reference: Chang, Hsieh & Lin 2008, Coordinate descent method for large-scale L2-loss linear SVMs.
     """
     return jnp.mean(jnp.square(jax.nn.relu(1 - _margins(scores, labels))))
 
@@ -90,12 +104,15 @@ def hinge_multiclass(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> F
 
     Reference: Crammer & Singer 2001.
     """
+    picked = _pick(scores, labels)
     others = 1 - jax.nn.one_hot(labels, scores.shape[1], dtype=scores.dtype)
-    return jnp.mean(jnp.max(scores + others, axis=1) - _pick(scores, labels))
+    return jnp.mean(jnp.max(scores + others, axis=1) - picked)
 
 
 def perceptron_binary(scores: Float[Array, "n ..."], labels: Shaped[Array, "n ..."]) -> Float[Array, ""]:
     """Mean of ``max(0, -y f)`` with ``y = 2 label - 1``: labels are 0 or 1.
+
+    A label outside [0, 1] gives NaN.
 
     >>> float(perceptron_binary(jnp.array([3.0, -1.0]), jnp.array([0, 0])))
     1.5
@@ -141,6 +158,8 @@ def l2_penalty(params: Params, *, include: Callable[[str], bool] = is_weight) ->
 
     >>> float(l2_penalty({"kernel": jnp.array([1.0, -2.0]), "bias": jnp.array([5.0])}))
     2.5
+
+    Reference: Hoerl & Kennard 1970.
     """
     return sum((0.5 * jnp.sum(jnp.square(leaf)) for leaf in _leaves(params, include)), start=0.0)
 
@@ -150,6 +169,8 @@ def cumulative_logits(scores: Float[Array, " n"], thresholds: Float[Array, " j"]
 
     >>> cumulative_logits(jnp.array([1.0]), jnp.array([0.0, 3.0])).tolist()
     [[1.0, -2.0]]
+
+    Reference: McCullagh 1980, section 2.
     """
     return jnp.asarray(scores)[:, None] - jnp.asarray(thresholds)[None, :]
 
@@ -163,6 +184,8 @@ def ordinal_log_probabilities(logits: Float[Array, "n j"]) -> Float[Array, "n k"
 
     >>> (100 * jnp.exp(ordinal_log_probabilities(jnp.array([[0.0, -1.0]])))).round().tolist()
     [[50.0, 23.0, 27.0]]
+
+    Reference: McCullagh 1980, section 2.
     """
     logits = jnp.asarray(logits)
     gap = jnp.maximum(logits[:, :-1] - logits[:, 1:], jnp.finfo(logits.dtype).eps)
@@ -187,6 +210,8 @@ def ordinal_decode(logits: Float[Array, "n j"]) -> Int[Array, " n"]:
 
     >>> ordinal_decode(jnp.array([[3.0, 1.0, -2.0], [-1.0, -2.0, -3.0]])).tolist()
     [2, 0]
+
+    Reference: Pedregosa, Bach & Gramfort 2017, On the consistency of ordinal regression methods.
     """
     return jnp.sum(jnp.asarray(logits) > 0, axis=1)
 
@@ -210,23 +235,46 @@ def compactness(features: Float[Array, "n d"]) -> Float[Array, ""]:
     return jnp.mean(jnp.square((features - jnp.mean(features, axis=0, keepdims=True)) * (n / (n - 1))))
 
 
-def _same_shape(outputs: Array, targets: Array) -> None:
-    """Refuses shapes that would be broadcast: ``[n, 1]`` with ``[n]`` would become ``[n, n]``."""
+def same_shape(outputs: Shaped[Array, "..."], targets: Shaped[Array, "..."]) -> None:
+    """Refuses shapes that would be broadcast: ``[n, 1]`` with ``[n]`` would become ``[n, n]``.
+
+    >>> same_shape(jnp.zeros((3, 1)), jnp.zeros(3))
+    Traceback (most recent call last):
+    jaxnets.check.InputError: outputs (3, 1), targets (3,), allowed is one shape
+    """
     if outputs.shape != targets.shape:
-        raise check.InputError(
-            f"loss: outputs {outputs.shape}, targets {targets.shape}, allowed is one shape"
-        )
+        raise check.InputError(f"outputs {outputs.shape}, targets {targets.shape}, allowed is one shape")
+
+
+def label_per_row(scores: Shaped[Array, "..."], labels: Shaped[Array, "..."]) -> None:
+    """Refuses all but scores ``[n, k]`` with labels ``[n]``.
+
+    >>> label_per_row(jnp.zeros((3, 2)), jnp.array([1]))
+    Traceback (most recent call last):
+    jaxnets.check.InputError: scores (3, 2), labels (1,), allowed are scores (n, k) and labels (n,)
+    """
+    if scores.ndim != 2 or labels.shape != scores.shape[:1]:
+        found = f"scores {scores.shape}, labels {labels.shape}"
+        raise check.InputError(f"{found}, allowed are scores (n, k) and labels (n,)")
 
 
 def _pick(scores: Array, labels: Array) -> jax.Array:
     """The score of each row's label; NaN for a label that is no class, below 0 too."""
+    label_per_row(scores, labels)
     places = jnp.where(jnp.asarray(labels) < 0, scores.shape[1], labels)[:, None]
     return jnp.take_along_axis(jnp.asarray(scores), places, axis=1, mode="fill")[:, 0]
 
 
 def _margins(scores: Array, labels: Array) -> jax.Array:
-    _same_shape(scores, labels)
-    return jnp.where(jnp.asarray(labels) > 0, scores, -jnp.asarray(scores))
+    scores = _between_0_and_1(scores, labels)
+    return jnp.where(jnp.asarray(labels) > 0, scores, -scores)
+
+
+def _between_0_and_1(outputs: Array, targets: Array) -> jax.Array:
+    """The outputs; NaN where the target is outside [0, 1]."""
+    same_shape(outputs, targets)
+    targets = jnp.asarray(targets)
+    return jnp.where((targets >= 0) & (targets <= 1), outputs, jnp.nan)
 
 
 def _leaves(params: Params, include: Callable[[str], bool]) -> list[Array]:

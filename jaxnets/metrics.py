@@ -1,12 +1,14 @@
 """Metrics: numbers for people, ``metric(outputs, targets) -> scalar``; pure, for ``jit`` and ``vmap``.
 
 A NaN never counts as correct: a row of scores with a NaN is an error, whatever its label.
+Shapes that do not fit raise :class:`~jaxnets.check.InputError`, nothing is broadcast.
 """
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 
+from jaxnets.losses import label_per_row, same_shape
 from jaxnets.losses import softmax_cross_entropy as cross_entropy
 from jaxnets.losses import squared_error as mean_squared_error
 from jaxnets.types import Array, Bool, Float, Int, Shaped
@@ -18,6 +20,7 @@ def correct(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Bool[Array
     >>> correct(jnp.array([[0.1, 0.9], [0.8, 0.2], [jnp.nan, 0.0]]), jnp.array([1, 1, 0])).tolist()
     [True, False, False]
     """
+    label_per_row(scores, labels)
     return (jnp.argmax(scores, axis=1) == labels) & ~jnp.isnan(scores).any(axis=1)
 
 
@@ -40,13 +43,17 @@ def error_rate(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Float[A
 
 
 def confusion_matrix(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Int[Array, "k k"]:
-    """Counts of rows by label (first axis) and predicted class; rows with a NaN score are in no count.
+    """Counts of rows by label (first axis) and predicted class.
+
+    Rows with a NaN score, or a label that is no class, are in no count.
 
     >>> confusion_matrix(jnp.array([[0.1, 0.9], [0.8, 0.2], [0.7, 0.3]]), jnp.array([1, 1, 0])).tolist()
     [[1, 0], [1, 1]]
     """
+    label_per_row(scores, labels)
     k = scores.shape[1]
-    valid = ~jnp.isnan(scores).any(axis=1)
+    # An index below 0 would count from the end.
+    valid = ~jnp.isnan(scores).any(axis=1) & (jnp.asarray(labels) >= 0)
     counts = jnp.zeros((k, k), int)
     return counts.at[labels, jnp.argmax(scores, axis=1)].add(valid.astype(counts.dtype), mode="drop")
 
@@ -68,7 +75,9 @@ def mean_absolute_error(outputs: Shaped[Array, "n ..."], targets: Shaped[Array, 
     >>> float(mean_absolute_error(jnp.array([1, 2]), jnp.array([4, 2])))
     1.5
     """
-    return jnp.mean(jnp.abs(outputs - targets))
+    same_shape(outputs, targets)
+    # Differences of unsigned integers would wrap.
+    return jnp.mean(jnp.abs(1.0 * outputs - targets))
 
 
 def r2(outputs: Float[Array, "n ..."], targets: Shaped[Array, "n ..."]) -> Float[Array, ""]:
@@ -79,6 +88,7 @@ def r2(outputs: Float[Array, "n ..."], targets: Shaped[Array, "n ..."]) -> Float
     >>> float(r2(jnp.array([1.0, 2.0, 4.0]), jnp.array([1.0, 2.0, 3.0])))
     0.5
     """
+    same_shape(outputs, targets)
     residual = jnp.sum(jnp.square(outputs - targets), axis=0)
     total = jnp.sum(jnp.square(targets - jnp.mean(targets, axis=0, keepdims=True)), axis=0)
     explained = 1 - residual / jnp.where(total > 0, total, 1)
@@ -96,6 +106,7 @@ def auroc(scores: Float[Array, " n"], labels: Int[Array, " n"]) -> Float[Array, 
 
     Reference: Hanley & McNeil 1982.
     """
+    same_shape(scores, labels)
     positive = jnp.asarray(labels) > 0
     scores = jnp.where(jnp.isnan(scores), jnp.where(positive, -jnp.inf, jnp.inf), scores)
     order = jnp.argsort(scores)

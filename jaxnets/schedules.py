@@ -72,7 +72,14 @@ def polynomial_decay(rate: Scalar, *, num_steps: Count, end: Scalar = 0.0, power
     [0.5, 0.25, 0.0]
     """
     _positive(num_steps=num_steps)
-    return lambda step: end + (rate - end) * jnp.power(1 - _progress(step, num_steps), power)
+
+    def schedule(step: Count) -> jax.Array:
+        left = 1 - _progress(step, num_steps)
+        # The slope of 0^power is infinite for powers below 1.
+        decayed = jnp.power(jnp.where(left > 0, left, 1), power)
+        return end + (rate - end) * jnp.where(left > 0, decayed, 0)
+
+    return schedule
 
 
 def cosine_decay(rate: Scalar, *, num_steps: Count, end: Scalar = 0.0) -> Schedule:
@@ -108,9 +115,10 @@ def warmup_cosine(
 
     def schedule(step: Count) -> jax.Array:
         step = jnp.asarray(step)
-        # One step of warm-up is as short as it gets; 0 is never below it.
+        # One step is as short as both get; where there is none, nothing is divided by 0.
         warm = start + (rate - start) * (step / jnp.maximum(num_warmup, 1))
-        decayed = cosine_decay(rate, num_steps=num_steps - num_warmup, end=end)(step - num_warmup)
+        num_decay = jnp.maximum(num_steps - num_warmup, 1)
+        decayed = cosine_decay(rate, num_steps=num_decay, end=end)(step - num_warmup)
         return jnp.where(step < num_warmup, warm, decayed)
 
     return schedule

@@ -23,7 +23,11 @@ class Status(NamedTuple):
         code: ``OK``, ``DIVERGED`` or ``CONVERGED``; in words ``NAMES[code]``.
         step: updates made and kept; a diverged run broke in the next one.
         limit: the loss above which the run counts as diverged: ``ABSURD`` times the largest of 1,
-            the first loss and the mean square of real-valued targets.
+            the first loss and the square of the largest target.
+
+    Losses are judged step by step. The state itself is looked at when a segment ends: numbers there that are
+    no longer finite are divergence too, though no loss has shown it yet. What the very last update did
+    to a state that stays finite only a further loss could tell.
     """
 
     code: Int[Array, "*lanes"]
@@ -33,9 +37,8 @@ class Status(NamedTuple):
 
 def begin(targets: Targets) -> Status:
     """The status before the first step; the limit still lacks the first loss."""
-    leaves = map(jnp.asarray, jax.tree.leaves(targets))
-    squares = [(leaf**2).mean() for leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    scale = jnp.max(jnp.stack([jnp.ones(()), *squares]))
+    largest = [jnp.max(jnp.abs(jnp.asarray(leaf, float))) for leaf in jax.tree.leaves(targets)]
+    scale = jnp.max(jnp.stack([jnp.ones(()), *largest])) ** 2
     return Status(jnp.int32(OK), jnp.int32(0), ABSURD * scale)
 
 

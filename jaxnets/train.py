@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxnets import check, sampling, status
 from jaxnets.data.dataset import Dataset
 from jaxnets.learner import Learner
 from jaxnets.status import Status
-from jaxnets.types import Array, Batch, Inputs, Int, Key, Metrics, PyTree, State, Targets
+from jaxnets.types import Array, Batch, Bool, Inputs, Int, Key, Metrics, PyTree, State, Targets
 
 
 class Run(NamedTuple):
@@ -60,13 +61,16 @@ def run(
         key: gives three: initialisation, order of the rows, randomness inside the steps.
         data: a data set, or ``(inputs, targets)`` to train on.
         num_steps: steps to make; 0 gives the initial state and an empty history.
-        batch_size: rows a step; None, or as many as there are rows or more (but for sampling with
-            replacement), is the full batch in the order given.
+        batch_size: rows a step; None is the full batch in the order given, and so are as many as there
+            are rows, or more, when passes are sampled.
         sampling: ``epoch`` (shuffled passes, remainder left out), ``replacement``, ``sequential``
             (passes in order, wrapping around), or a function as in :mod:`jaxnets.sampling`.
-        evaluate_every: steps between entries of the history; None for one at the end.
+        evaluate_every: steps between entries of the history; None for one at the end. The numbers of the
+            rows of so many steps are in memory at a time.
         metrics: ``(outputs, targets) -> dict``, evaluated on ``data.valid`` with each entry.
-        state: a run to continue, with the same other arguments; its history is not repeated.
+        state: a run to continue, with the same other arguments; its history is not repeated. Under ``vmap``
+            over hyperparameters alone, map ``Run.step`` over no axis, ``in_axes=Run(0, 0, 0, None)``, so
+            that all lanes share their rows, and their bits are those of the uncut run.
 
     Raises:
         InputError: rows that cannot be used (NaN, labels outside ``0..k-1``, unequal lengths, none),
@@ -81,7 +85,7 @@ def run(
         >>> ridge.predict(done.state, x).argmax(1).tolist()
         [0, 0, 1, 1]
     """
-    dataset = data if isinstance(data, Dataset) else Dataset(train=Batch(*data))
+    dataset = _dataset(data)
     _check(dataset, num_steps=num_steps, batch_size=batch_size, evaluate_every=evaluate_every, state=state)
     dataset = jax.tree.map(jnp.asarray, dataset.replace(test=None))
     init_key, order_key, step_key = jax.random.split(key, 3)
@@ -122,6 +126,14 @@ def predict(learner: Learner, state: State, inputs: Inputs, *, batch_size: int =
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num_rows], outputs)
 
 
+def _dataset(data: Dataset | Batch | tuple[Inputs, Targets]) -> Dataset:
+    if isinstance(data, Dataset):
+        return data
+    if not isinstance(data, tuple) or len(data) != 2:
+        raise check.InputError("data: allowed are a Dataset, or a pair (inputs, targets)")
+    return Dataset(train=Batch(*(np.asarray(part) if isinstance(part, list) else part for part in data)))
+
+
 def _begin(key: Key, learner: Learner, dataset: Dataset) -> Run:
     state = jax.tree.map(jnp.asarray, learner.init(key, dataset.train))
     return Run(state, {}, status.begin(dataset.train.targets), jnp.int32(0))
@@ -146,8 +158,23 @@ def _unless_ended(train: Callable, carry: Run, length: int) -> Run:
     """``train``, but a run that has ended passes over its steps, at no cost outside ``vmap``."""
     shapes = jax.eval_shape(lambda: train(carry, length)).history
     nothing = {name: jnp.full(shape.shape, jnp.nan, shape.dtype) for name, shape in shapes.items()}
-    skipped = carry._replace(history=nothing, step=carry.step + length)
-    return jax.lax.cond(carry.status.code == status.OK, lambda: train(carry, length), lambda: skipped)
+    skipped = carry._replace(history=nothing)
+    goes_on = _any_lane(carry.status.code == status.OK)
+    end = jax.lax.cond(goes_on, lambda: train(carry, length)._replace(step=carry.step), lambda: skipped)
+    return end._replace(step=carry.step + length)
+
+
+@jax.custom_batching.custom_vmap
+def _any_lane(active: Bool[Array, ""]) -> Bool[Array, ""]:
+    """Under ``vmap``, whether any lane is active: one answer for all, so ``cond`` copies no data."""
+    return active
+
+
+@_any_lane.def_vmap
+def _any_of_lanes(
+    axis_size: int, in_batched: list[bool], active: Bool[Array, " lanes"]
+) -> tuple[Array, bool]:
+    return _any_lane(active.any(axis=0) if in_batched[0] else active), False
 
 
 def _validate(learner: Learner, state: State, valid: Batch | None, metrics: Callable | None) -> Metrics:
@@ -175,15 +202,18 @@ def _order(name: str | Callable) -> Callable:
 def _rows_of(order: Callable, key: Key, train: Batch, batch_size: int | None) -> Callable:
     """``(start, num_steps) -> indices``, or None where every step sees the full batch."""
     num_rows = len(jax.tree.leaves(train.inputs)[0])
-    if batch_size is None or (batch_size >= num_rows and order is not sampling.replacement):
+    passes = order in (sampling.epoch, sampling.sequential)
+    if batch_size is None or (batch_size >= num_rows and passes):
         return lambda start, num_steps: None
     return lambda start, num_steps: order(key, start, num_steps, num_rows=num_rows, batch_size=batch_size)
 
 
 def _check(dataset: Dataset, *, state: Run | None, num_steps: int, **positive: int | None) -> None:
     for name, rows in dataset.splits.items():
-        check.batch(name, rows, dataset.num_classes)
         check.numbers(name, rows)
+        check.batch(name, rows, dataset.num_classes)
+    if dataset.valid is not None:
+        check.same_columns("valid", dataset.valid, dataset.train)
     check.count("num_steps", num_steps)
     for name, value in positive.items():
         if value is not None:

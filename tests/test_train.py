@@ -11,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxnets import learner, sampling, status, train
+from jaxnets import learner, sampling, schedules, status, train
 from jaxnets.check import InputError
 from jaxnets.data import Dataset
 from jaxnets.types import Batch
@@ -182,6 +182,66 @@ def test_diverged_lane_is_frozen_and_spoils_nobody(dataset, rate):
     assert_same(first(run), first(healthy))
 
 
+@pytest.mark.parametrize("cuts", [(20,), (10, 10), (4, 16)])
+@pytest.mark.parametrize("evaluate_every", [None, 4, 1])
+def test_lanes_cut_into_segments_are_the_lanes_in_one_piece(dataset, cuts, evaluate_every):
+    def lanes(rates, num_steps, state):
+        axes = train.Run(0, {}, 0, None)
+
+        def one(rate, state):
+            run = train_line(
+                KEY, rate, dataset, num_steps=num_steps, evaluate_every=evaluate_every, state=state
+            )
+            return run._replace(history={})
+
+        return jax.jit(jax.vmap(one, in_axes=(0, axes if state else None), out_axes=axes))(rates, state)
+
+    rates = jnp.array([0.01, 0.05, 1e4])
+    whole = jax.jit(jax.vmap(lambda rate: train_line(KEY, rate, dataset, num_steps=20)._replace(history={})))
+    part = None
+    for length in cuts:
+        part = lanes(rates, length, part)
+    assert_same(whole(rates).state, part.state)
+    assert part.status.code.tolist() == [status.OK, status.OK, status.DIVERGED]
+
+
+class Deep(nn.Module):
+    """Batch statistics and dropout."""
+
+    @nn.compact
+    def __call__(self, x, train: bool = False):
+        x = nn.BatchNorm(use_running_average=not train)(nn.Dense(8, use_bias=False)(x))
+        return nn.Dense(1)(nn.Dropout(0.3, deterministic=not train)(nn.relu(x)))
+
+
+@pytest.mark.parametrize("cuts", [(5, 7), (1, 1, 10)])
+def test_segments_of_batch_norm_dropout_and_a_schedule_are_the_whole(dataset, cuts):
+    rate = schedules.warmup_cosine(0.01, num_warmup=3, num_steps=12)
+    deep = learner.gradient(Deep(), squared, optax.adam(rate))
+    go = jax.jit(
+        lambda num_steps, state: train.run(
+            KEY, deep, dataset, num_steps=num_steps, batch_size=BATCH, state=state
+        )._replace(history={}),
+        static_argnums=0,
+    )
+    part = None
+    for length in cuts:
+        part = go(length, part)
+    assert_same(go(12, None), part)
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [np.arange(50) * 2000, np.r_[np.full(49, 1.0), 1e5].astype(np.float32)],
+    ids=["integers", "outlier"],
+)
+def test_large_targets_are_no_divergence(targets):
+    rows = (np.ones((50, 1), np.float32), targets)
+    still = learner.gradient(nn.Dense(1), squared, optax.sgd(1e-9))
+    run = train.run(KEY, still, rows, num_steps=100, batch_size=1, sampling="sequential")
+    assert int(run.status.code) == status.OK
+
+
 def test_diverged_run_keeps_its_last_good_state_when_continued(dataset):
     run = train_line(KEY, 50.0, dataset)
     assert int(run.status.code) == status.DIVERGED
@@ -273,6 +333,23 @@ for wrong in ({"num_steps": 2.5}, {"num_steps": True}, {"batch_size": 1.0}, {"st
         "batch_size = 1.0, allowed are 1, 2, 3, ...",
         "state: dict, allowed is the Run to continue, which knows its step",
     ]
+
+
+def test_validation_rows_of_another_shape_are_refused(dataset):
+    other = dataset.replace(valid=Batch(np.zeros((4, FEATURES + 1), np.float32), np.zeros(4, np.float32)))
+    with pytest.raises(InputError, match=r"valid: inputs of shape \[\(4,\)\] a row, allowed is \[\(3,\)\]"):
+        train.run(KEY, line(0.1), other, num_steps=1)
+
+
+def test_own_sampling_is_called_for_batches_of_all_rows(dataset):
+    def backwards(key, start, num_steps, *, num_rows, batch_size):
+        return jnp.tile(jnp.arange(num_rows)[::-1][None], (num_steps, 1))
+
+    kept = learner.Learner(
+        lambda key, data: data.targets[0], lambda key, state, batch: (batch.targets[0], {"loss": 0.0}), None
+    )
+    run = train.run(KEY, kept, dataset.replace(valid=None), num_steps=1, batch_size=ROWS, sampling=backwards)
+    assert run.state == dataset.train.targets[-1]
 
 
 def test_step_without_a_loss_is_refused(dataset):
