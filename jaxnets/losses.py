@@ -235,7 +235,7 @@ def compactness(features: Float[Array, "n d"]) -> Float[Array, ""]:
     return jnp.mean(jnp.square((features - jnp.mean(features, axis=0, keepdims=True)) * (n / (n - 1))))
 
 
-def same_shape(outputs: Shaped[Array, "..."], targets: Shaped[Array, "..."]) -> None:
+def same_shape(outputs: Shaped[Array, "n ..."], targets: Shaped[Array, "m ..."]) -> None:
     """Refuses shapes that would be broadcast: ``[n, 1]`` with ``[n]`` would become ``[n, n]``.
 
     >>> same_shape(jnp.zeros((3, 1)), jnp.zeros(3))
@@ -246,7 +246,7 @@ def same_shape(outputs: Shaped[Array, "..."], targets: Shaped[Array, "..."]) -> 
         raise check.InputError(f"outputs {outputs.shape}, targets {targets.shape}, allowed is one shape")
 
 
-def label_per_row(scores: Shaped[Array, "..."], labels: Shaped[Array, "..."]) -> None:
+def label_per_row(scores: Shaped[Array, "n ..."], labels: Shaped[Array, "m ..."]) -> None:
     """Refuses all but scores ``[n, k]`` with labels ``[n]``.
 
     >>> label_per_row(jnp.zeros((3, 2)), jnp.array([1]))

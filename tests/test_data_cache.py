@@ -45,6 +45,19 @@ def test_no_pickle_is_read(tmp_path):
     assert cache.read(tmp_path / "a.npz") is None
 
 
+def test_any_flipped_bit_leaves_the_same_arrays_or_none(tmp_path):
+    cache.write(tmp_path / "a.npz", ARRAYS)
+    whole = (tmp_path / "a.npz").read_bytes()
+    found = []
+    for position in range(0, len(whole), 7):
+        flipped = bytearray(whole)
+        flipped[position] ^= 1 << position % 8
+        (tmp_path / "a.npz").write_bytes(flipped)
+        found.append(cache.read(tmp_path / "a.npz"))
+    assert all(arrays is None or same(arrays, ARRAYS) for arrays in found)
+    assert sum(arrays is None for arrays in found) > len(found) / 2
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "swap"])
 def test_a_damaged_file_is_built_again(tmp_path, damage):
     cache.cached("key", [tmp_path], lambda: ARRAYS)

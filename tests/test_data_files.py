@@ -1,10 +1,14 @@
 """The user's own files, good and bad."""
 
+import io
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from jaxnets.check import InputError
-from jaxnets.data import load
+from jaxnets.data import cache, load
 
 ALL = {"test_fraction": 0.0}
 SPLIT = {"x_train": np.eye(2), "y_train": np.arange(2), "x_test": np.eye(2), "y_test": np.arange(2)}
@@ -161,7 +165,7 @@ def test_npz_of_values_and_of_text(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": np.eye(2)}, "arrays x, allowed are one pair for each split"),
+        ({"x": np.eye(2)}, "arrays 'x', allowed are one pair for each split"),
         ({"x": np.array([{}, {}]), "y": np.arange(2)}, "holds Python objects"),
         ({"x": np.eye(2), "y": np.arange(3.0)}, "2 inputs and 3 targets"),
         ({"x": np.array([[np.nan], [1]]), "y": np.arange(2)}, "NaN or infinite"),
@@ -209,3 +213,91 @@ def test_a_file_that_may_not_be_read(write, monkeypatch):
     monkeypatch.setattr("pandas.read_csv", refuse)
     with pytest.raises(InputError, match="no permission"):
         load(path)
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def header(text):
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+GOOD = {"x.npy": npy(np.eye(4)), "y.npy": npy(np.arange(4) % 2)}
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        b"hello",
+        header(b"{'descr': '<f8', 'fortran_order': False, 'shape': (100000000000,), }"),
+        header(b"{'descr': '<f8', 'fortran_order': False, 'shape': (1%s,), }" % (b"0" * 30)),
+        header(b"{'descr': '<f8', 'fortran_order': False, 'shape': (-1,), }") + bytes(8),
+        header(b"{'descr': '<U0', 'fortran_order': False, 'shape': (100000000000,), }"),
+        header(b"(" * 4000),
+        header(b"(" * 9000),
+        header(b"-" * 9000 + b"1"),
+        header(b"{'descr': ('''"),
+        GOOD["x.npy"] + b"more",
+        GOOD["x.npy"][:-1],
+    ],
+)
+def test_hostile_arrays_are_refused_unread(tmp_path, member):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**GOOD, "x.npy": member}.items():
+            archive.writestr(name, content)
+    with pytest.raises(InputError, match=r"not an .npz file, or damaged$"):
+        load(str(path))
+    assert cache.read(path) is None
+
+
+def test_an_array_of_no_use_is_not_looked_at(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for name, content in {"notes.npy": b"no array", **GOOD}.items():
+            archive.writestr(name, content)
+    assert load(tmp_path / "a.npz", **ALL).train.inputs.shape == (4, 4)
+
+
+def test_arrays_beyond_the_limit_are_refused(tmp_path, monkeypatch):
+    np.savez(tmp_path / "a.npz", x=np.eye(4), y=np.arange(4))
+    monkeypatch.setattr("jaxnets.data.npz.MAX_BYTES", 300)
+    with pytest.raises(InputError, match="arrays of 416 bytes, allowed are 300"):
+        load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_flipped_bit_is_noticed(tmp_path, encrypted):
+    np.savez(tmp_path / "a.npz", x=np.full((4, 1), 7.0), y=np.arange(4))
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    at = content.index(b"PK\x01\x02") + 8 if encrypted else content.index(np.float64(7).tobytes())
+    content[at] ^= 1
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a\n\x1b[31m.csv", "x,label\nfour,1\n5,0\n6,0\n"),
+        ("a\n\x1b[31m.csv", "x,label\n1,1\n5,1\n"),
+        ("a\n\x1b[31m.csv", ""),
+        ("a\n\x1b[31m.npz", b""),
+        ("a.csv", '"x\n\x1b[31m",label\nfour,1\n5,0\n6,0\n'),
+    ],
+)
+def test_hostile_names_stay_in_the_line(write, name, content):
+    with pytest.raises(InputError) as refusal:
+        load(write(name, content))
+    assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 5000 + ".csv", "x\0.csv", "~nobody-of-this-name/x.csv", Path("none.npz")]
+)
+def test_paths_of_no_file(name):
+    with pytest.raises(InputError, match="no file '"):
+        load(name)

@@ -7,6 +7,7 @@ import pytest
 from sklearn.datasets import load_digits, load_iris, load_wine
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from jaxnets import status, train
 from jaxnets.check import InputError
 from jaxnets.models.discriminant import linear_discriminant, predict, transform
 from jaxnets.types import Batch
@@ -103,7 +104,40 @@ def test_shrinkage_can_be_swept():
     )
 
 
-@pytest.mark.parametrize("hparams", [{"shrinkage": 1.5}, {"priors": np.array([1.0, 0.0])}])
-def test_refused(hparams):
-    with pytest.raises(InputError):
-        linear_discriminant(num_classes=2, **hparams)
+@pytest.mark.parametrize("constant", [0.1, 100.1])
+def test_a_constant_column_says_nothing(constant):
+    """0.1 is no sum of few powers of 2: rounding would give the column a variance, and then a weight."""
+    random, labels = np.random.default_rng(0), np.repeat([0, 1, 2], 100)
+    inputs = random.normal(size=(300, 4)).astype(np.float32) + np.eye(3, 4, dtype=np.float32)[labels]
+    inputs[:, 3] = constant
+    state, _ = fit(inputs, labels)
+    assert agreement(state, inputs, LinearDiscriminantAnalysis(solver="svd").fit(inputs, labels)) >= 0.999
+
+
+def test_a_class_without_rows_is_no_divergence():
+    present = IRIS.target < 2
+    rows = (IRIS.data[present].astype(np.float32), IRIS.target[present])
+    model = linear_discriminant(num_classes=3)
+    run = train.run(KEY, model, rows, num_steps=1)
+    assert run.status.code != status.DIVERGED
+    np.testing.assert_array_equal(np.argmax(model.predict(run.state, rows[0]), axis=1), rows[1])
+    assert np.max(jax.nn.softmax(model.predict(run.state, 1e3 * rows[0]))[:, 2]) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"shrinkage": 1.5}, "shrinkage = 1.5, allowed"),
+        ({"priors": np.array([1.0, 0.0])}, "priors = 0.0, allowed"),
+        ({"priors": np.ones(3)}, r"priors of shape \(3,\), allowed is \(2,\)"),
+        ({"num_classes": 1}, "num_classes = 1, allowed"),
+    ],
+)
+def test_refuses_values_out_of_range(wrong, message):
+    with pytest.raises(InputError, match=message):
+        linear_discriminant(**{"num_classes": 2} | wrong)
+
+
+def test_refuses_labels_that_are_no_class():
+    with pytest.raises(InputError, match="label 2, allowed are 0 to 1"):
+        linear_discriminant(num_classes=2).step(KEY, (), Batch(IRIS.data, IRIS.target))

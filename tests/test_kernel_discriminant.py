@@ -9,7 +9,7 @@ import pytest
 import scipy.linalg
 from sklearn.datasets import load_digits, load_iris, make_circles
 
-from jaxnets import kernels
+from jaxnets import kernels, status, train
 from jaxnets.check import InputError
 from jaxnets.models.discriminant import linear_discriminant
 from jaxnets.models.discriminant import transform as linear_transform
@@ -91,8 +91,10 @@ def test_learns_digits_better_than_the_linear_one():
 
 def test_a_class_without_rows_is_never_predicted():
     inputs, labels = IRIS.data.astype(np.float32), np.where(IRIS.target == 1, 3, IRIS.target)
-    _, _, predict = fit(inputs, labels, kernels.rbf(gamma=0.5))
-    predictions = np.argmax(predict(inputs), axis=1)
+    model = kernel_discriminant(num_classes=4, kernel=kernels.rbf(gamma=0.5))
+    run = train.run(KEY, model, (inputs, labels), num_steps=1)
+    assert run.status.code != status.DIVERGED
+    predictions = np.argmax(model.predict(run.state, inputs), axis=1)
     assert set(predictions.tolist()) == {0, 2, 3}
     assert np.mean(predictions == labels) >= 0.95
 
@@ -108,6 +110,13 @@ def test_regularization_and_width_can_be_swept():
     assert (swept[0] > swept[1]).all()  # a stronger regulariser, less of the criterion
 
 
-def test_refuses_no_regularization():
-    with pytest.raises(InputError, match="regularization = 0"):
-        kernel_discriminant(num_classes=2, kernel=kernels.linear(), regularization=0.0)
+@pytest.mark.parametrize("wrong", [{"regularization": 0.0}, {"num_classes": 1}])
+def test_refuses_values_out_of_range(wrong):
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} = .*, allowed"):
+        kernel_discriminant(**{"num_classes": 2, "kernel": kernels.linear()} | wrong)
+
+
+def test_refuses_labels_that_are_no_class():
+    model = kernel_discriminant(num_classes=2, kernel=kernels.linear())
+    with pytest.raises(InputError, match="label 2, allowed are 0 to 1"):
+        model.step(KEY, (), Batch(IRIS.data, IRIS.target))

@@ -13,6 +13,7 @@ from jaxnets import kernels, status, train
 from jaxnets.check import InputError
 from jaxnets.models.kernel_svm import kernel_svm
 from jaxnets.models.multiclass import one_vs_one, one_vs_rest
+from jaxnets.types import Batch
 
 KEY = jax.random.key(0)
 KERNELS = {
@@ -35,6 +36,7 @@ def load(name, num_train):
 
 
 def gamma_of(kind, rows):
+    """A tenth for the sigmoid: wider, its matrix is far from semi-definite, and its optimum not unique."""
     return float(kernels.scale_gamma(rows[0])) / (10 if kind == "sigmoid" else 1)
 
 
@@ -146,7 +148,21 @@ def test_equal_rows_with_different_labels_do_no_harm():
     assert model.predict(run.state, inputs).argmax(1)[-1] == 1
 
 
-@pytest.mark.parametrize("wrong", [{"C": 0.0}, {"tolerance": -1.0}, {"max_updates": 0}])
+def test_a_negative_gap_is_no_convergence():
+    """Minus the linear kernel: ``|w|^2`` is negative, and so is the primal less the dual."""
+    model = kernel_svm(kernel=lambda x, y: -kernels.linear()(x, y), num_classes=2, max_updates=1000)
+    run = train.run(KEY, model, (np.array([[-1.0], [1.0]], np.float32), np.array([0, 1])), num_steps=1)
+    assert run.history["gap"][0] < -1e-3
+    assert run.status.code != status.CONVERGED
+
+
+@pytest.mark.parametrize("wrong", [{"C": 0.0}, {"tolerance": -1.0}, {"max_updates": 0}, {"num_classes": 1}])
 def test_refuses_values_out_of_range(wrong):
-    with pytest.raises(InputError, match=f"{next(iter(wrong))} = .*, allowed is"):
-        kernel_svm(kernel=kernels.linear(), num_classes=2, **wrong)
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} = .*, allowed"):
+        kernel_svm(**{"kernel": kernels.linear(), "num_classes": 2} | wrong)
+
+
+def test_refuses_labels_that_are_no_class():
+    rows, _ = load("iris", 100)
+    with pytest.raises(InputError, match="label 2, allowed are 0 to 1"):
+        kernel_svm(kernel=kernels.linear(), num_classes=2).step(KEY, (), Batch(*rows))

@@ -34,6 +34,15 @@ def test_equals_scikit_learn(kernel, expected):
     np.testing.assert_allclose(kernel(X, Y), expected(X, Y), rtol=2e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "kernel", [kernels.linear(), kernels.polynomial(degree=2), kernels.scaled(kernels.rbf)]
+)
+def test_bytes_do_not_wrap(kernel):
+    rows = np.array([[200, 0], [3, 255]], np.uint8)
+    floats = rows.astype(np.float32)
+    np.testing.assert_array_equal(kernel(rows, rows), kernel(floats, floats))
+
+
 @pytest.mark.parametrize("shift", [0.0, 1000.0])
 def test_distances_are_those_of_the_differences(shift):
     x, y = (X + np.float32(shift)), (Y + np.float32(shift))
@@ -86,6 +95,7 @@ def test_widths_can_be_swept():
         lambda: kernels.rbf(gamma=0.0),
         lambda: kernels.rbf(gamma=float("nan")),
         lambda: kernels.polynomial(degree=0),
+        lambda: kernels.polynomial(degree=2.5),
         lambda: kernels.polynomial(degree=2, coef0=-1.0),
     ],
 )

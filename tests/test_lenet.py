@@ -59,6 +59,24 @@ def test_outputs_and_gradients_are_those_of_flaxs_layers(digits, params):
         jax.tree.map(lambda f, e: np.testing.assert_allclose(f, e, atol=1e-5), found, expected)
 
 
+def test_dropout_is_active_in_training_alone():
+    """Weights that show the 1024 units as the outputs, each 1 before dropout."""
+    model, images = LeNet(num_classes=1024), jnp.zeros((4, 4, 4, 1))
+    shapes = jax.eval_shape(model.init, jax.random.key(0), images)["params"]
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
+    params["Dense_0"]["bias"], params["Dense_1"]["kernel"] = jnp.ones(1024), jnp.eye(1024)
+    np.testing.assert_array_equal(model.apply({"params": params}, images), 1)
+    first, second = (
+        np.asarray(
+            model.apply({"params": params}, images, train=True, rngs={"dropout": jax.random.key(seed)})
+        )
+        for seed in (1, 2)
+    )
+    assert abs((first == 0).mean() - 0.4) <= 0.04  # five standard deviations
+    np.testing.assert_allclose(first[first != 0], 1 / 0.6, rtol=1e-5)
+    assert 0.4 < (first != second).mean() < 0.56  # 2 x 0.4 x 0.6 of independent draws
+
+
 def test_learns_with_a_traced_dropout_rate(digits):
     """40 steps on 400 digits tell 200 others apart; chance is 0.1."""
 

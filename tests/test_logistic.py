@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from jaxnets import losses, status, train
 from jaxnets.check import InputError
 from jaxnets.models.logistic import logistic_regression, one_vs_rest_cross_entropy
+from jaxnets.types import Batch
 
 KEY = jax.random.key(0)
 
@@ -128,7 +129,32 @@ def test_constant_features_and_images_are_welcome():
     assert (logistic_regression(num_classes=10).predict(state, images).argmax(1) == labels).mean() > 0.95
 
 
-@pytest.mark.parametrize("wrong", [{"l2": -1.0}, {"l1": -0.1}, {"tolerance": 0.0}])
+def test_the_default_tolerance_suffices_for_raw_units_and_a_small_penalty():
+    rows = load("breast_cancer")
+    model = logistic_regression(num_classes=2, l2=0.1, loss=one_vs_rest_cross_entropy)
+    run = train.run(KEY, model, rows, num_steps=5000, evaluate_every=50)
+    assert run.status.code == status.CONVERGED
+    assert_same(run.state.coefficients[:, 1], reference(rows, l2=0.1, solver="newton-cg").coef_[0])
+
+
+def test_the_loss_is_the_objective_a_row():
+    rows, (l2, l1) = load("iris"), (0.3, 0.2)
+    model = logistic_regression(num_classes=3, l2=l2, l1=l1)
+    state = train.run(KEY, model, rows, num_steps=9).state
+    _, metrics = model.step(KEY, state, Batch(*rows))
+    weights = np.asarray(state.ahead.coefficients, np.float64)
+    scores = (rows[0] - np.asarray(state.center)) @ weights + np.asarray(state.ahead.level)
+    total = -np.log(softmax(scores, axis=1)[np.arange(150), rows[1]]).sum()
+    expected = (total + l2 / 2 * (weights**2).sum() + l1 * np.abs(weights).sum()) / 150
+    np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"l2": -1.0}, {"l1": -0.1}, {"tolerance": 0.0}, {"num_classes": 1}])
 def test_refuses_values_out_of_range(wrong):
-    with pytest.raises(InputError, match=f"{next(iter(wrong))} = .*, allowed is"):
-        logistic_regression(num_classes=2, **wrong)
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} = .*, allowed"):
+        logistic_regression(**{"num_classes": 2} | wrong)
+
+
+def test_refuses_labels_that_are_no_class():
+    with pytest.raises(InputError, match="label 2, allowed are 0 to 1"):
+        logistic_regression(num_classes=2).init(KEY, Batch(*load("iris")))

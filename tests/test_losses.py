@@ -1,6 +1,7 @@
 """Losses: values by hand, gradients in float64, extremes in float32."""
 
 from functools import partial
+from inspect import unwrap
 
 import jax
 import jax.numpy as jnp
@@ -95,8 +96,17 @@ def test_small_losses_keep_their_digits():
     np.testing.assert_allclose(value, np.exp(-30), rtol=1e-5)
 
 
-def test_label_out_of_range_is_not_silent():
-    assert jnp.isnan(losses.softmax_cross_entropy(jnp.zeros((1, 3)), jnp.array([3])))
+@pytest.mark.parametrize("logits", [[9.0, 0.0, -1e4], [1.0, 2.0, -np.inf], [12.0, 0.0, 0.0]])
+def test_confident_and_masked_scores_keep_their_digits(logits):
+    labels, logits = jnp.array([0]), jnp.array([logits])
+    expected = optax.softmax_cross_entropy_with_integer_labels(logits, labels)[0]
+    loss = partial(losses.softmax_cross_entropy, logits, labels)
+    np.testing.assert_allclose(loss(), expected, rtol=5e-3)
+    np.testing.assert_allclose(jax.jit(lambda s: loss(label_smoothing=s))(0.0), expected, rtol=5e-3)
+    traced = jax.grad(lambda x, s: losses.softmax_cross_entropy(x, labels, label_smoothing=s), argnums=(0, 1))
+    of_logits, of_smoothing = traced(logits, 0.0)
+    np.testing.assert_allclose(of_logits.sum(), 0, atol=1e-6)
+    assert jnp.isfinite(of_smoothing)
 
 
 def test_ordinal_probabilities_are_differences_of_cumulative_ones():
@@ -150,6 +160,24 @@ def test_label_smoothing_can_be_swept():
         losses.softmax_cross_entropy(jnp.asarray(SCORES), LABELS, label_smoothing=s) for s in (0.0, 0.1)
     ]
     np.testing.assert_allclose(values, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [losses.softmax_cross_entropy, losses.hinge_multiclass, losses.perceptron_multiclass, losses.ordinal],
+)
+@pytest.mark.parametrize(("rows", "labels"), [(1, [0, 1, 2]), (4, [1]), (3, [[0], [1], [2]])])
+def test_labels_are_not_broadcast(loss, rows, labels):
+    with pytest.raises(InputError, match="labels"):  # unwrapped: the tests' own shape check is stricter
+        unwrap(loss)(jnp.zeros((rows, 3)), jnp.array(labels))
+
+
+@pytest.mark.parametrize("label", [-1, 7, np.nan])
+@pytest.mark.parametrize("case", ["sigmoid", "hinge", "squared_hinge", "perceptron"])
+def test_a_binary_label_outside_0_and_1_gives_nan(case, label):
+    loss = CASES[case][0]
+    assert jnp.isfinite(loss(jnp.array([5.0, -5.0]), jnp.array([1.0, 0.0])))
+    assert jnp.isnan(loss(jnp.array([5.0, -5.0]), jnp.array([1.0, label])))
 
 
 @pytest.mark.parametrize("label", [-1, 3])

@@ -1,5 +1,7 @@
 """Metrics against scikit-learn's, and what a NaN counts."""
 
+from inspect import unwrap
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from sklearn import metrics as sk
 
 from jaxnets import metrics
+from jaxnets.check import InputError
 
 RANDOM = np.random.default_rng(0)
 SCORES = RANDOM.normal(size=(50, 4)).astype(np.float32)
@@ -65,3 +68,28 @@ def test_auroc_of_one_class_is_undefined():
 def test_r2_of_constant_targets(outputs):
     targets = np.full(3, 2.0)
     assert metrics.r2(jnp.array(outputs), targets) == sk.r2_score(targets, outputs)
+
+
+@pytest.mark.parametrize(
+    ("metric", "outputs", "targets"),
+    [
+        (metrics.correct, SCORES, LABELS[:1]),
+        (metrics.correct, SCORES, LABELS[:, None]),
+        (metrics.confusion_matrix, SCORES, LABELS[:1]),
+        (metrics.mean_absolute_error, COARSE[:, None], COARSE),
+        (metrics.r2, COARSE[:, None], COARSE),
+        (metrics.auroc, COARSE[:, None], CLASSES),
+    ],
+)
+def test_shapes_are_not_broadcast(metric, outputs, targets):
+    with pytest.raises(InputError, match="allowed"):  # unwrapped: the tests' own shape check is stricter
+        unwrap(metric)(outputs, targets)
+
+
+@pytest.mark.parametrize("label", [-1, 4])
+def test_a_label_that_is_no_class_is_in_no_count(label):
+    assert metrics.confusion_matrix(SCORES[:2], np.array([label, 1])).sum() == 1
+
+
+def test_mean_absolute_error_of_bytes_does_not_wrap():
+    assert metrics.mean_absolute_error(np.array([1], np.uint8), np.array([2], np.uint8)) == 1

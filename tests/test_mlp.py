@@ -1,5 +1,6 @@
 """Multi-layer perceptron: backpropagation by hand, the symmetry of hidden units, scikit-learn's accuracy."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -74,6 +75,12 @@ def test_hidden_units_have_no_order():
     }
     outputs = [NETWORK.apply({"params": params}, INPUTS) for params in (PARAMS, shuffled)]
     np.testing.assert_allclose(*outputs, atol=1e-5)
+
+
+def test_every_layer_starts_from_kernel_init():
+    network = MLP(widths=(5, 4), num_outputs=3, kernel_init=nn.initializers.constant(0.5))
+    for layer in network.init(jax.random.key(0), INPUTS)["params"].values():
+        np.testing.assert_array_equal(layer["kernel"], 0.5)
 
 
 def test_accuracy_is_scikit_learns():

@@ -10,6 +10,7 @@ from sklearn.svm import LinearSVC
 from jaxnets import train
 from jaxnets.check import InputError
 from jaxnets.models.pegasos import pegasos
+from jaxnets.types import Batch
 
 KEY = jax.random.key(0)
 L2 = 0.01
@@ -50,6 +51,21 @@ def test_weights_stay_in_the_ball_that_holds_the_optimum(rows):
     assert np.all((norms > 0) & (norms <= (1 + 1e-5) / np.sqrt(L2)))
 
 
-def test_refuses_a_penalty_that_is_not_positive():
-    with pytest.raises(InputError, match=r"l2 = 0.0, allowed is \(0, inf\)"):
-        pegasos(num_classes=2, l2=0.0)
+def test_the_loss_is_the_objective_of_the_last_iterate(rows):
+    model = pegasos(num_classes=2, l2=L2)
+    state = train.run(KEY, model, rows, num_steps=20, batch_size=5).state
+    _, metrics = model.step(KEY, state, Batch(*rows))
+    last = np.asarray(state.weights, np.float64)
+    expected = objective(-last[:, 0], rows) + objective(last[:, 1], rows)
+    np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"l2": 0.0}, {"num_classes": 1}])
+def test_refuses_values_out_of_range(wrong):
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} = .*, allowed"):
+        pegasos(**{"num_classes": 2} | wrong)
+
+
+def test_refuses_labels_that_are_no_class(rows):
+    with pytest.raises(InputError, match="label 2, allowed are 0 to 1"):
+        pegasos(num_classes=2).init(KEY, Batch(rows[0], rows[1] + 1))

@@ -10,6 +10,7 @@ from sklearn.linear_model import Perceptron
 from jaxnets import status, train
 from jaxnets.check import InputError
 from jaxnets.models.perceptron import one_vs_rest_rule, perceptron, rival_rule
+from jaxnets.types import Batch
 
 KEY = jax.random.key(0)
 RULES = [rival_rule, one_vs_rest_rule]
@@ -108,6 +109,20 @@ def test_the_learning_rate_only_scales_the_scores(digits):
     np.testing.assert_array_equal(4 * half, double)
 
 
-def test_refuses_a_learning_rate_that_is_not_positive():
-    with pytest.raises(InputError, match=r"learning_rate = 0.0, allowed is \(0, inf\)"):
-        perceptron(num_classes=2, learning_rate=0.0)
+def test_a_run_ends_once_2n_minus_1_rows_went_by_without_a_mistake():
+    rows = (np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32), np.array([0, 0, 0, 1]))
+    run = train.run(KEY, perceptron(num_classes=2), rows, num_steps=100, batch_size=1, evaluate_every=1)
+    last = 1 + int(np.flatnonzero(np.nan_to_num(run.history["mistakes"]))[-1])
+    assert run.status.code == status.CONVERGED
+    assert run.status.step == run.state.rows_seen == last + 2 * 4 - 1
+
+
+@pytest.mark.parametrize("wrong", [{"learning_rate": 0.0}, {"num_classes": 1}])
+def test_refuses_values_out_of_range(wrong):
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} = .*, allowed"):
+        perceptron(**{"num_classes": 2} | wrong)
+
+
+def test_refuses_labels_that_are_no_class(digits):
+    with pytest.raises(InputError, match="label 2, allowed are 0 to 1"):
+        perceptron(num_classes=2).init(KEY, Batch(*digits))

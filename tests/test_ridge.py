@@ -81,6 +81,20 @@ def test_penalties_can_be_swept_and_differentiated():
     assert slope < 0
 
 
-def test_refuses_a_negative_penalty():
-    with pytest.raises(InputError, match="alpha = -1"):
-        ridge_classifier(num_classes=2, alpha=-1.0)
+def test_the_loss_is_the_objective():
+    x, y = IMAGES[:50].reshape(50, -1), 2 * np.eye(10)[DIGITS.target[:50]] - 1
+    state, metrics = ridge_classifier(num_classes=10, alpha=3.0).step(KEY, (), Batch(x, DIGITS.target[:50]))
+    residual = y - x @ np.asarray(state.coefficients) - np.asarray(state.intercept)
+    expected = np.square(residual).sum() + 3 * np.square(np.asarray(state.coefficients)).sum()
+    np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("wrong", [{"alpha": -1.0}, {"num_classes": 1}])
+def test_refuses_values_out_of_range(wrong):
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} = .*, allowed"):
+        ridge_classifier(**{"num_classes": 2} | wrong)
+
+
+def test_refuses_labels_that_are_no_class():
+    with pytest.raises(InputError, match="label 2, allowed are 0 to 1"):
+        ridge_classifier(num_classes=2).step(KEY, (), Batch(IMAGES[:3], DIGITS.target[:3]))

@@ -24,7 +24,7 @@ def iris():
 
 
 @partial(jax.jit, static_argnames="num_classes")
-def fit(rows, C, tolerance=1e-6, *, num_classes=3):
+def fit(rows, C, tolerance=2e-7, *, num_classes=3):
     model = linear_svm(num_classes=num_classes, C=C, tolerance=tolerance)
     return train.run(KEY, model, rows, num_steps=8000, evaluate_every=50)
 
@@ -93,6 +93,15 @@ def test_a_grid_of_C_equals_single_fits(iris):
         np.testing.assert_allclose(found, alone, atol=1e-3 * jnp.abs(alone).max())
 
 
-def test_refuses_a_C_that_is_not_positive():
-    with pytest.raises(InputError, match=r"C = 0.0, allowed is \(0, inf\)"):
-        linear_svm(num_classes=2, C=0.0)
+def test_the_loss_is_the_sum_of_the_objectives_over_C_n(iris):
+    run = fit(iris, 10.0)
+    weights, intercept = np.asarray(run.state.coefficients), np.asarray(run.state.intercept)
+    total = sum(objective(np.append(weights[:, j], intercept[j]), iris, 10.0, j) for j in range(3))
+    loss = run.history["loss"][~np.isnan(run.history["loss"])][-1]
+    np.testing.assert_allclose(loss, total / (10.0 * 150), rtol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"C": 0.0}, {"tolerance": 0.0}, {"num_classes": 1}])
+def test_refuses_values_out_of_range(wrong):
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} = .*, allowed"):
+        linear_svm(**{"num_classes": 2} | wrong)

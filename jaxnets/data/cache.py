@@ -9,23 +9,17 @@ from __future__ import annotations
 import os
 import stat
 import uuid
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from jaxnets.data import npz
 from jaxnets.data.fingerprint import digest
+from jaxnets.data.npz import Arrays
 
 WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-
-Arrays = dict[str, np.ndarray]
-
-UNREADABLE = (
-    OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 def user_folder() -> Path:
@@ -59,12 +53,11 @@ def cached(key: str, folders: Sequence[Path], build: Callable[[], Arrays]) -> Ar
 def read(path: Path) -> Arrays | None:
     """The arrays of a file; None where it is absent, cut short, or does not match its SHA-256."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored_arrays:
-            arrays = dict(stored_arrays)
+        arrays = npz.read(path, npz.names(path))
         stored = str(arrays.pop("sha256"))
-    except UNREADABLE:
+        return _unpack(arrays) if stored == digest(arrays) else None
+    except Exception:  # whatever is wrong with it, the arrays can be built again
         return None
-    return _unpack(arrays) if stored == digest(arrays) else None
 
 
 def write(path: Path, arrays: Arrays) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
+import os
 from pathlib import Path
 
 import numpy as np
 
 from jaxnets.check import InputError
-from jaxnets.data import table
-from jaxnets.data.cache import UNREADABLE, Arrays
+from jaxnets.data import npz, table
 from jaxnets.data.dataset import Dataset
+from jaxnets.data.npz import Arrays
 from jaxnets.types import Array, Batch, Float, Shaped
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -29,14 +29,17 @@ def read(path: Path, *, allow_missing: bool = False) -> Dataset:
     Raises:
         InputError: no such file, or something in it that cannot be used; one line.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"no file {str(path)!r}")
+    suffix = path.suffix.lower()
     try:
-        if path.suffix.lower() == ".npz":
-            return read_npz(path)
-        return table.read(path, separator=SEPARATORS[path.suffix.lower()], allow_missing=allow_missing)
+        if suffix == ".npz":
+            dataset = read_npz(path)
+        else:
+            dataset = table.read(path, separator=SEPARATORS[suffix], allow_missing=allow_missing)
     except PermissionError:
-        raise InputError(f"{path}: no permission to read it") from None
+        raise InputError(f"{str(path)!r}: no permission to read it") from None
+    return dataset.replace(name=repr(path.name)[1:-1])  # it stands in messages of one line
 
 
 def read_npz(path: Path) -> Dataset:
@@ -50,28 +53,18 @@ def read_npz(path: Path) -> Dataset:
         InputError: no such arrays, two pairs for one split, a pair of no split beside pairs of splits, splits
             of different shapes or dtypes, arrays of Python objects (which only pickle reads), a damaged file.
     """
-    arrays = _arrays(path)
-    found = [(split, pair) for split in ("", *SPLITS) for pair in _pairs(split) if set(pair) <= set(arrays)]
+    there = npz.names(path)
+    found = [(split, pair) for split in ("", *SPLITS) for pair in _pairs(split) if set(pair) <= set(there)]
     pairs = dict(found)
     if len(pairs) < len(found) or not (set(pairs) == {""} or ("train" in pairs and "" not in pairs)):
         allowed = "one pair for each split: inputs and targets, x and y, or x_train, y_train, x_test, y_test"
-        raise InputError(f"{path}: arrays {', '.join(arrays) or 'none'}, allowed are {allowed}")
+        listed = ", ".join(map(repr, there)) or "none"
+        raise InputError(f"{str(path)!r}: arrays {listed}, allowed are {allowed}")
+    arrays = npz.read(path, [name for pair in pairs.values() for name in pair])
     for names in zip(*pairs.values(), strict=True):
         _refuse(path, {name: arrays[name] for name in names})
     splits = {split or "train": Batch(_inputs(arrays[x]), arrays[y]) for split, (x, y) in pairs.items()}
     return _number(Dataset(splits.pop("train"), name=path.name).replace(**splits))
-
-
-def _arrays(path: Path) -> Arrays:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except PermissionError:
-        raise
-    except UNREADABLE as error:
-        if "pickle" in str(error) and zipfile.is_zipfile(path):
-            raise InputError(f"{path}: holds Python objects, allowed are arrays of numbers or text") from None
-        raise InputError(f"{path}: not an .npz file, or damaged") from None
 
 
 def _pairs(split: str) -> list[tuple[str, str]]:
@@ -85,15 +78,15 @@ def _refuse(path: Path, arrays: Arrays) -> None:
     for name, array in arrays.items():
         if array.ndim == 0 or array.dtype.kind not in "biufUS":
             found = f"{array.dtype} of shape {array.shape}"
-            raise InputError(f"{path}: {name} is {found}, allowed are rows of numbers or text")
+            raise InputError(f"{str(path)!r}: {name} is {found}, allowed are rows of numbers or text")
     shapes = {name: array.shape[1:] for name, array in arrays.items()}
     if len(set(shapes.values())) > 1:
-        raise InputError(f"{path}: rows of the shapes {shapes}, allowed is one shape")
+        raise InputError(f"{str(path)!r}: rows of the shapes {shapes}, allowed is one shape")
     dtypes = {
         name: "text" if array.dtype.kind in "US" else str(array.dtype) for name, array in arrays.items()
     }
     if len(set(dtypes.values())) > 1:
-        raise InputError(f"{path}: rows of the dtypes {dtypes}, allowed is one dtype")
+        raise InputError(f"{str(path)!r}: rows of the dtypes {dtypes}, allowed is one dtype")
 
 
 def _inputs(array: Shaped[np.ndarray, ...]) -> Shaped[np.ndarray, ...]:

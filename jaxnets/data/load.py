@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from jaxnets.types import Array, Shaped
 
 
 def load(
-    name: str,
+    name: str | Path,
     *,
     seed: int = 0,
     test_fraction: float = 0.2,
@@ -48,9 +49,11 @@ def load(
         >>> iris.train.inputs.shape, iris.test.inputs.shape, iris.class_names
         ((30, 4), (30, 4), ('setosa', 'versicolor', 'virginica'))
     """
+    if not isinstance(name, (str, Path)):
+        raise check.InputError(f"data set {name!r}, allowed is a name, or the path of a file")
     check.count("seed", seed, *SEEDS)
-    dataset = jax.tree.map(_host, _read(name, seed, allow_missing))
-    refuse_unusable(dataset, allow_missing=allow_missing or name in embedded.WITH_MISSING)
+    dataset = jax.tree.map(_host, _read(str(name), seed, allow_missing))
+    refuse_unusable(dataset, allow_missing=allow_missing or str(name) in embedded.WITH_MISSING)
     return split(
         dataset,
         seed=seed,
@@ -71,7 +74,7 @@ def names() -> tuple[str, ...]:
 
 def _read(name: str, seed: int, allow_missing: bool) -> Dataset:
     if Path(name).suffix.lower() in files.SUFFIXES:
-        return files.read(Path(name).expanduser(), allow_missing=allow_missing)
+        return files.read(Path(os.path.expanduser(name)), allow_missing=allow_missing)
     if name in embedded.EMBEDDED:
         return embedded.EMBEDDED[name]()
     if name in SYNTHETIC:

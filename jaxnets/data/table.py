@@ -77,17 +77,19 @@ def _frame(path: Path, separator: str) -> Frame:
             header = _has_header(head)
             frame = parse(na_values=MISSING, low_memory=False, header=0 if header else None)
     except pandas.errors.EmptyDataError:
-        raise InputError(f"{path}: no rows, at least one is needed") from None
+        raise InputError(f"{str(path)!r}: no rows, at least one is needed") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: not text in UTF-8") from None
+        raise InputError(f"{str(path)!r}: not text in UTF-8") from None
     except (pandas.errors.ParserError, pandas.errors.ParserWarning) as error:
-        raise InputError(f"{path}: uneven rows ({str(error).strip().splitlines()[-1]})") from None
+        raise InputError(f"{str(path)!r}: uneven rows ({str(error).strip().splitlines()[-1]})") from None
     frame = frame.apply(_measured)
     frame.columns = [str(head.iloc[0, i]) if header else f"column {i + 1}" for i in range(frame.shape[1])]
     frame.index += 1 + int(header)
     frame = _without_index(path, frame)
     if frame.shape[1] < 2:
-        raise InputError(f"{path}: {frame.shape[1]} column, allowed are two or more (inputs and a target)")
+        raise InputError(
+            f"{str(path)!r}: {frame.shape[1]} column, allowed are two or more (inputs and a target)"
+        )
     return frame
 
 
@@ -102,7 +104,7 @@ def _without_index(path: Path, frame: Frame) -> Frame:
     if blank[:1] == [0] and frame.iloc[:, 0].tolist() == list(range(len(frame))):
         frame, blank = frame.iloc[:, 1:], blank[1:]
     if blank:
-        raise InputError(f"{path}: column {blank[0] + 1} has no name: name it, or leave it out")
+        raise InputError(f"{str(path)!r}: column {blank[0] + 1} has no name: name it, or leave it out")
     return frame
 
 
@@ -170,7 +172,7 @@ def _numbers(path: Path, frame: Frame) -> Float[np.ndarray, "n d"]:
 
 
 def _cell(path: Path, column: Column, wrong: Column) -> str:
-    return f"{path}, row {column.index[wrong][0]}, column {column.name!r}"
+    return f"{str(path)!r}, row {column.index[wrong][0]}, column {column.name!r}"
 
 
 def _number(cell: Any) -> float:

@@ -30,19 +30,20 @@ def conv2d(
     x: Float[Array, "n h w c"],
     kernel: Float[Array, "p q c k"],
     *,
-    strides: tuple[int, int] = (1, 1),
-    padding: str | Sequence[tuple[int, int]] = "SAME",
+    strides: Sequence[int] = (1, 1),
+    padding: str | Sequence[Sequence[int]] = "SAME",
 ) -> Float[Array, "n i j k"]:
     """Convolves padded images: ``y[n,i,j,k] = sum_pqc x[n, i*s+p, j*s+q, c] kernel[p,q,c,k]``.
 
-    Equals ``lax.conv_general_dilated`` and its gradients; a second ``grad`` works, forward mode
-    (``jvp`` of the function itself) does not.
+    Equals ``lax.conv_general_dilated`` and its gradients. A second ``grad`` works; forward mode (``jvp``,
+    and so Hessian-vector products that go forward over reverse) does not.
 
     Args:
         x: images, channels last.
         kernel: height, width, channels in, channels out.
         strides: steps between windows, down and across.
-        padding: ``"SAME"``, ``"VALID"``, or pairs (before, after) of zeros, down and across.
+        padding: ``"SAME"``, ``"VALID"``, or pairs (before, after) of zeros, down and across;
+            a number below 0 cuts off.
 
     Raises:
         InputError: another padding, or a kernel larger than the padded image.
@@ -57,7 +58,25 @@ def conv2d(
     padded = tuple(length + sum(pair) for length, pair in zip(size, pads, strict=True))
     if any(room < width for room, width in zip(padded, window, strict=True)):
         raise check.InputError(f"kernel {window} on padded images {padded}, allowed is one that fits in")
-    return _conv2d(x, kernel, tuple(strides), tuple(map(tuple, pads)))
+    outer, inner = zip(*map(_split, size, window, strides, pads), strict=True)
+    return _conv2d(_pad(x, outer), kernel, tuple(strides), inner)
+
+
+def _pad(x: Array, pads: Pads, strides: Sequence[int] = (1, 1)) -> Array:
+    """Images spread out by the strides, with zeros around them, or cut off where a pad is negative."""
+    ends = [(0, 0, 0), *((*pair, stride - 1) for pair, stride in zip(pads, strides, strict=True)), (0, 0, 0)]
+    return lax.pad(x, jnp.zeros((), x.dtype), ends) if any(map(any, ends)) else x
+
+
+def _split(length: int, width: int, stride: int, pads: Sequence[int]) -> Pads:
+    """Pads to give (or cut off) beforehand, and to leave to the convolution: 0 to ``width - 1``, all in use.
+
+    Others turn negative in the gradients, where XLA may read outside of the array on a CPU.
+    """
+    before, after = pads
+    after -= (length + before + after - width) % stride
+    inner = tuple(min(max(pad, 0), width - 1) for pad in (before, after))
+    return (before - inner[0], after - inner[1]), inner
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -71,8 +90,7 @@ def _forward(x: Array, kernel: Array, strides: tuple[int, int], pads: Pads):
 
 def _backward(strides: tuple[int, int], pads: Pads, saved: tuple[Array, Array], dy: Array):
     def canonical(x: Array, kernel: Array, dy: Array):
-        dx = _input_gradient(x.shape[1:3], kernel, dy, strides, pads)
-        return dx, _kernel_gradient(x, kernel.shape[:2], dy, strides, pads)
+        return _input_gradient(kernel, dy, strides, pads), _kernel_gradient(x, dy, strides, pads)
 
     def autodiff(x: Array, kernel: Array, dy: Array):
         return jax.vjp(partial(_convolve, window_strides=strides, padding=pads), x, kernel)[1](dy)
@@ -83,32 +101,18 @@ def _backward(strides: tuple[int, int], pads: Pads, saved: tuple[Array, Array], 
 _conv2d.defvjp(_forward, _backward)
 
 
-def _input_gradient(
-    size: tuple[int, int], kernel: Array, dy: Array, strides: tuple[int, int], pads: Pads
-) -> jax.Array:
+def _input_gradient(kernel: Array, dy: Array, strides: tuple[int, int], pads: Pads) -> jax.Array:
     """``dy``, spread out by the strides, convolved with the turned kernel."""
-    ends = [
-        (width - 1 - before, length - 1 - (windows - 1) * stride + before)
-        for length, width, windows, stride, (before, _) in zip(
-            size, kernel.shape[:2], dy.shape[1:3], strides, pads, strict=True
-        )
-    ]
-    turned = lax.optimization_barrier(jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
-    return _convolve(dy, turned, (1, 1), ends, lhs_dilation=strides)
+    ends = [tuple(width - 1 - pad for pad in pair) for width, pair in zip(kernel.shape[:2], pads, strict=True)]
+    turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+    return _convolve(*lax.optimization_barrier((_pad(dy, ends, strides), turned)), (1, 1), "VALID")
 
 
-def _kernel_gradient(
-    x: Array, window: tuple[int, int], dy: Array, strides: tuple[int, int], pads: Pads
-) -> jax.Array:
+def _kernel_gradient(x: Array, dy: Array, strides: tuple[int, int], pads: Pads) -> jax.Array:
     """``x`` convolved with ``dy`` at distances of the strides; channels and rows change places."""
-    ends = [
-        (before, width + (windows - 1) * stride - length - before)
-        for length, width, windows, stride, (before, _) in zip(
-            x.shape[1:3], window, dy.shape[1:3], strides, pads, strict=True
-        )
-    ]
-    images, weights = lax.optimization_barrier((x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3)))
-    product = _convolve(images, weights, (1, 1), ends, rhs_dilation=strides)
+    images = _pad(x, pads).transpose(3, 1, 2, 0)  # left to the convolution, pads crash XLA at a height of 1
+    images, weights = lax.optimization_barrier((images, dy.transpose(1, 2, 0, 3)))
+    product = _convolve(images, weights, (1, 1), "VALID", rhs_dilation=strides)
     return lax.optimization_barrier(product).transpose(1, 2, 0, 3)
 
 

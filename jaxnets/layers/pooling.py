@@ -6,30 +6,34 @@ maximum (``select_and_scatter``) takes five to ten times longer on a CPU; both g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxnets import check
-from jaxnets.types import Array, Float
+from jaxnets.types import Array, Float, Shaped
 
-Pair = tuple[int, int]
+Pair = Sequence[int]
 
 
 def max_pool(
-    x: Float[Array, "n h w c"], window: Pair, *, strides: Pair | None = None, padding: str = "VALID"
-) -> Float[Array, "n i j c"]:
+    x: Shaped[Array, "n h w c"], window: Pair, *, strides: Pair | None = None, padding: str = "VALID"
+) -> Shaped[Array, "n i j c"]:
     """The largest value of each window: ``y[n,i,j,c] = max_pq x[n, i*s+p, j*s+q, c]``.
 
     Where several values of a window are the largest, the first in reading order takes the whole
-    gradient, as in flax.
+    gradient, as in flax. A second ``grad`` works; forward mode (``jvp``, and so Hessian-vector products
+    that go forward over reverse) does not where windows do not overlap.
 
     Args:
-        x: images, channels last.
+        x: images of floats or integers, channels last.
         window: height and width.
         strides: steps between windows, down and across; the window where not given.
-        padding: ``"VALID"`` leaves out what fills no window, ``"SAME"`` fills up with minus infinity.
+        padding: ``"VALID"`` leaves out what fills no window, ``"SAME"`` fills up with the least number.
 
     Raises:
         InputError: another padding.
@@ -38,9 +42,10 @@ def max_pool(
     [5.0, 7.0, 13.0, 15.0]
     """
     check.choice("padding", padding, ["VALID", "SAME"])
-    if strides in (None, window):
-        return _tile_max(_tiles(x, window, padding, -jnp.inf))
-    return nn.max_pool(x, window, strides, padding)
+    least = -np.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
+    if strides is None or tuple(strides) == tuple(window):
+        return _tile_max(_tiles(x, window, padding, least))
+    return lax.reduce_window(x, np.asarray(least, x.dtype), lax.max, (1, *window, 1), (1, *strides, 1), padding)
 
 
 def average_pool(
@@ -55,12 +60,12 @@ def average_pool(
     [2.5, 4.5, 10.5, 12.5]
     """
     check.choice("padding", padding, ["VALID", "SAME"])
-    if strides in (None, window):
+    if strides is None or tuple(strides) == tuple(window):
         return jnp.mean(_tiles(x, window, padding, 0.0), axis=(2, 4))
-    return nn.avg_pool(x, window, strides, padding)
+    return nn.avg_pool(x, tuple(window), tuple(strides), padding)
 
 
-def _tiles(x: Array, window: Pair, padding: str, fill: float) -> Float[Array, "n i p j q c"]:
+def _tiles(x: Array, window: Pair, padding: str, fill: float | int) -> Shaped[Array, "n i p j q c"]:
     """Cuts images into tiles, cropped (VALID) or filled up (SAME) to a whole number of them."""
 
     def ends(size: int, width: int) -> tuple[int, int, int]:
@@ -75,7 +80,7 @@ def _tiles(x: Array, window: Pair, padding: str, fill: float) -> Float[Array, "n
 
 
 @jax.custom_vjp
-def _tile_max(tiles: Float[Array, "n i p j q c"]) -> Float[Array, "n i j c"]:
+def _tile_max(tiles: Shaped[Array, "n i p j q c"]) -> Shaped[Array, "n i j c"]:
     return jnp.max(tiles, axis=(2, 4))
 
 

@@ -21,7 +21,7 @@ class DiscriminantState(NamedTuple):
         directions: ``r = min(k - 1, d)`` axes of the space, the most discriminative first.
         criterion: between-class over within-class variance along each axis.
         centroids: means of the classes in the space.
-        log_priors: minus infinity for a class without rows.
+        log_priors: half the lowest finite number for a class without rows, which is never predicted.
     """
 
     origin: Float[Array, " d"]
@@ -54,11 +54,15 @@ def linear_discriminant(
     Reference: Fisher 1936; Rao 1948; Hastie, Tibshirani & Friedman, The Elements of Statistical
     Learning, 4.3; Bishop, Pattern Recognition and Machine Learning, 4.1.6.
     """
+    check.count("num_classes", num_classes, 2)
     check.interval("shrinkage", shrinkage, check.Interval(0, 1))
     if priors is not None:
         check.interval("priors", priors, check.POSITIVE)
+        if jnp.shape(priors) != (num_classes,):
+            raise check.InputError(f"priors of shape {jnp.shape(priors)}, allowed is ({num_classes},)")
 
     def fit(batch: Batch) -> tuple[DiscriminantState, Metrics]:
+        check.labels(batch.targets, num_classes)
         x = flatten(batch.inputs)
         members = jax.nn.one_hot(batch.targets, num_classes, dtype=x.dtype)
         with jax.default_matmul_precision("highest"):
@@ -90,8 +94,20 @@ def centroid_scores(
     return jnp.matmul(rows, centroids.T, precision="highest") + offsets[None, :]
 
 
+def log_frequencies(frequencies: Float[Array, " k"]) -> Float[Array, " k"]:
+    """Logarithms; of 0, half the lowest finite number: below all scores, and no sign of divergence.
+
+    >>> log_frequencies(jnp.array([1.0, 0.0])).tolist()
+    [0.0, -1.7014117331926443e+38]
+    """
+    lowest = jnp.finfo(frequencies.dtype).min / 2
+    return jnp.where(frequencies > 0, jnp.log(frequencies), lowest)
+
+
 def _solve(x: Array, members: Array, shrinkage: Scalar, priors: Array | None) -> DiscriminantState:
     """The discriminant space of rows ``x`` with one-hot ``members``."""
+    first = x[0]  # taken off first, so that constant columns become zeros, exactly
+    x = x - first[None, :]
     counts = jnp.sum(members, axis=0)
     weights = counts if priors is None else jnp.where(counts > 0, jnp.asarray(priors, x.dtype), 0)
     weights = weights / jnp.sum(weights)
@@ -105,7 +121,7 @@ def _solve(x: Array, members: Array, shrinkage: Scalar, priors: Array | None) ->
     criterion, axes = _leading_axes(whitened, min(len(counts) - 1, x.shape[1]))
     directions = solve_triangular(cholesky, axes, lower=True, trans=1) / scale[:, None]
     centroids = (means - origin[None, :]) @ directions
-    return DiscriminantState(origin, directions, criterion, centroids, jnp.log(weights))
+    return DiscriminantState(origin + first, directions, criterion, centroids, log_frequencies(weights))
 
 
 def _within(deviations: Array, row_weights: Array, shrinkage: Scalar) -> jax.Array:
@@ -125,7 +141,7 @@ def _factor(covariance: Array) -> tuple[jax.Array, jax.Array]:
     variances = jnp.diagonal(covariance)
     scale = jnp.sqrt(jnp.where(variances > 0, variances, 1))
     correlations = covariance / (scale[:, None] * scale[None, :])
-    raised = len(scale) * jnp.finfo(scale.dtype).eps * jnp.eye(len(scale), dtype=scale.dtype)
+    raised = 8 * len(scale) * jnp.finfo(scale.dtype).eps * jnp.eye(len(scale), dtype=scale.dtype)
     return scale, jnp.linalg.cholesky(correlations + raised)
 
 

@@ -10,7 +10,7 @@ from jax.scipy.linalg import cho_factor, cho_solve
 
 from jaxnets import check, kernels, learner
 from jaxnets.layers import flatten
-from jaxnets.models.discriminant import centroid_scores
+from jaxnets.models.discriminant import centroid_scores, log_frequencies
 from jaxnets.types import Array, Batch, Float, Metrics, Scalar, Shaped
 
 
@@ -23,7 +23,7 @@ class KernelDiscriminantState(NamedTuple):
         offset: mean of the training rows in the space, before it is moved to the origin.
         criterion: between-class over within-class variance along each axis.
         centroids: means of the classes in the space.
-        log_priors: minus infinity for a class without rows.
+        log_priors: half the lowest finite number for a class without rows, which is never predicted.
     """
 
     rows: Float[Array, "n d"]
@@ -59,9 +59,11 @@ def kernel_discriminant(
     Reference: Mika et al. 1999; Baudat & Anouar 2000; Hastie, Buja & Tibshirani 1995, Penalized
     discriminant analysis.
     """
+    check.count("num_classes", num_classes, 2)
     check.interval("regularization", regularization, check.POSITIVE)
 
     def fit(batch: Batch) -> tuple[KernelDiscriminantState, Metrics]:
+        check.labels(batch.targets, num_classes)
         rows = flatten(batch.inputs)
         members = jax.nn.one_hot(batch.targets, num_classes, dtype=rows.dtype)
         with jax.default_matmul_precision("highest"):
@@ -100,7 +102,9 @@ def _solve(rows: Array, gram: Array, members: Array, regularization: Scalar) -> 
     offset = jnp.mean(projected, axis=0)
     centroids = members.T @ (projected - offset[None, :]) / jnp.maximum(counts, 1)[:, None]
     criterion = (1 - within) / within
-    return KernelDiscriminantState(rows, coefficients, offset, criterion, centroids, jnp.log(counts / n))
+    return KernelDiscriminantState(
+        rows, coefficients, offset, criterion, centroids, log_frequencies(counts / n)
+    )
 
 
 def _smallest(matrix: Array, frequencies: Array, count: int) -> tuple[jax.Array, jax.Array]:

@@ -24,6 +24,7 @@ class MLP(nn.Module):
         activation: of the hidden layers.
         kernel_init: ``(key, shape, dtype) -> W``.
 
+    >>> import jax, jax.numpy as jnp
     >>> model = MLP(widths=(30,), num_outputs=10)
     >>> model.init_with_output(jax.random.key(0), jnp.ones((5, 28, 28, 1)))[0].shape
     (5, 10)

@@ -38,7 +38,7 @@ def pegasos(*, num_classes: int, l2: Scalar = 1e-3) -> Learner:
         l2: strength of the penalty, positive.
 
     Raises:
-        InputError: ``l2`` is not positive.
+        InputError: ``l2`` is not positive, or labels are outside ``0..num_classes-1``.
 
     >>> import jax
     >>> from jaxnets import train
@@ -51,9 +51,11 @@ def pegasos(*, num_classes: int, l2: Scalar = 1e-3) -> Learner:
     Reference: Shalev-Shwartz, Singer, Srebro and Cotter (2011), Pegasos; averaging: Lacoste-Julien,
     Schmidt and Bach (2012).
     """
+    check.count("num_classes", num_classes, 2)
     check.interval("l2", l2, check.POSITIVE)
 
     def init(key: Key, data: Batch) -> PegasosState:
+        check.labels(data.targets, num_classes)
         num_weights = _with_constant(data.inputs[:1]).shape[1]
         zeros = jnp.zeros((num_weights, num_classes))
         return PegasosState(zeros, zeros, jnp.zeros(()))

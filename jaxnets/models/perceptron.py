@@ -44,9 +44,6 @@ class PerceptronState(NamedTuple):
 def rival_rule(scores: Float[Array, " k"], label: Int[Array, ""]) -> Float[Array, " k"]:
     """Towards the label and away from its highest rival, unless the label's score is the highest alone.
 
-    Raises:
-        InputError: the learning rate is not positive.
-
     >>> rival_rule(jnp.array([2.0, 3.0, 1.0]), jnp.array(0)).tolist()
     [1.0, -1.0, 0.0]
 
@@ -88,6 +85,9 @@ def perceptron(
         learning_rate: positive.
         rule: ``(scores [k], label) -> [k]``, the classes' shares of the update.
 
+    Raises:
+        InputError: the learning rate is not positive, or labels are outside ``0..num_classes-1``.
+
     >>> from jaxnets import train
     >>> x, y = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), jnp.array([0, 0, 0, 1])
     >>> model = perceptron(num_classes=2)
@@ -97,9 +97,11 @@ def perceptron(
 
     Reference: Rosenblatt 1958; Novikoff 1962 (the bound); Freund & Schapire 1999 (averaging).
     """
+    check.count("num_classes", num_classes, 2)
     check.interval("learning_rate", learning_rate, check.POSITIVE)
 
     def init(key: Key, data: Batch) -> PerceptronState:
+        check.labels(data.targets, num_classes)
         inputs = flatten(data.inputs)
         zeros = Weights(
             jnp.zeros((inputs.shape[1], num_classes), inputs.dtype), jnp.zeros(num_classes, inputs.dtype)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxnets import check
 from jaxnets.layers import flatten
 from jaxnets.learner import Learner
 from jaxnets.types import Array, Batch, Float, Int, Key, Metrics, Scalar, Shaped
@@ -87,9 +88,14 @@ def proximal_linear(
     Args:
         loss: ``(scores, labels)`` to the mean over the rows.
         curvature: bound on the second derivative of a row's loss in its scores.
+
+    Raises:
+        InputError: fewer than two classes, or labels outside ``0..num_classes-1``.
     """
+    check.count("num_classes", num_classes, 2)
 
     def init(key: Key, data: Batch) -> ProximalState:
+        check.labels(data.targets, num_classes)
         inputs = flatten(data.inputs)
         center, sizes = _step_sizes(key, inputs, curvature=curvature, l2=l2)
         one = jnp.ones((), inputs.dtype)

@@ -44,9 +44,11 @@ def ridge_classifier(*, num_classes: int, alpha: Scalar = 1.0) -> learner.Learne
     Reference: Hoerl & Kennard 1970; Hastie, Tibshirani & Friedman, The Elements of Statistical
     Learning, 3.4.1 and 4.2.
     """
+    check.count("num_classes", num_classes, 2)
     check.interval("alpha", alpha, check.NON_NEGATIVE)
 
     def fit(batch: Batch) -> tuple[RidgeState, Metrics]:
+        check.labels(batch.targets, num_classes)
         x = flatten(batch.inputs)
         y = 2 * jax.nn.one_hot(batch.targets, num_classes, dtype=x.dtype) - 1
         origin, offset = jnp.mean(x, axis=0, keepdims=True), jnp.mean(y, axis=0, keepdims=True)

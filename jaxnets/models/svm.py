@@ -8,7 +8,7 @@ from jaxnets.models.proximal import one_vs_rest_loss, proximal_linear
 from jaxnets.types import Scalar
 
 
-def linear_svm(*, num_classes: int, C: Scalar = 1.0, tolerance: Scalar = 1e-6) -> Learner:
+def linear_svm(*, num_classes: int, C: Scalar = 1.0, tolerance: Scalar = 2e-7) -> Learner:
     """Minimises ``|w|^2 / 2 + C sum_i max(0, 1 - y_i (w' x_i + b))^2`` for each class against the rest.
 
     The squared hinge is smooth, so full-batch accelerated gradient steps reach the optimum, in hundreds; a
