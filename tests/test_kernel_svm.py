@@ -148,14 +148,6 @@ def test_equal_rows_with_different_labels_do_no_harm():
     assert model.predict(run.state, inputs).argmax(1)[-1] == 1
 
 
-def test_a_negative_gap_is_no_convergence():
-    """Minus the linear kernel: ``|w|^2`` is negative, and so is the primal less the dual."""
-    model = kernel_svm(kernel=lambda x, y: -kernels.linear()(x, y), num_classes=2, max_updates=1000)
-    run = train.run(KEY, model, (np.array([[-1.0], [1.0]], np.float32), np.array([0, 1])), num_steps=1)
-    assert run.history["gap"][0] < -1e-3
-    assert run.status.code != status.CONVERGED
-
-
 @pytest.mark.parametrize("wrong", [{"C": 0.0}, {"tolerance": -1.0}, {"max_updates": 0}, {"num_classes": 1}])
 def test_refuses_values_out_of_range(wrong):
     with pytest.raises(InputError, match=f"{next(iter(wrong))} = .*, allowed"):

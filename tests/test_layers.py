@@ -55,6 +55,35 @@ def test_convolution_is_a_sum_over_windows(stride):
     close(conv2d(IMAGES, kernel, strides=(stride, stride), padding="VALID"), expected)
 
 
+def dense(x, kernel, strides, pads):
+    """Pads, cuts out every window, and sums: no convolution, so none of its faults."""
+    x = lax.pad(x, np.float32(0), [(0, 0, 0), *((*pair, 0) for pair in pads), (0, 0, 0)])
+    starts = [range(0, x.shape[1 + a] - kernel.shape[a] + 1, strides[a]) for a in (0, 1)]
+    rows, columns = (np.add.outer(starts[a], np.arange(kernel.shape[a])) for a in (0, 1))
+    return jnp.einsum("nipjqc,pqck->nijk", x[:, rows][:, :, :, columns], kernel)
+
+
+@pytest.mark.parametrize(
+    ("rows", "window", "strides", "pads"),
+    [
+        (7, (2, 2), (1, 1), ((2, 0), (1, 3))),
+        (7, (3, 2), (2, 3), ((-1, 4), (3, -2))),
+        (1, (4, 2), (1, 2), ((0, 3), (1, 1))),
+    ],
+)
+def test_wide_and_negative_padding_and_low_images(rows, window, strides, pads):
+    """XLA's own gradients are garbage for the first, and end the process for the last (jax 0.10.2, CPU)."""
+    both = (
+        (lambda *args: conv2d(*args, strides=strides, padding=pads)),
+        (lambda *args: dense(*args, strides, pads)),
+    )
+    gradients = [jax.value_and_grad(objective(function), (0, 1)) for function in both]
+    found, expected = jax.jit(lambda *args: [g(*args) for g in gradients])(
+        IMAGES[:, :rows], random_kernel(*window)
+    )
+    close(found, expected)
+
+
 def test_gradients_are_adjoint():
     """Linear in each argument: ``<dy, y> = <dx, x> = <dkernel, kernel>``."""
     kernel = random_kernel(4, 3)
@@ -137,6 +166,18 @@ def test_max_pool_passes_nan_on_and_refuses_other_padding():
         max_pool(TIED, (2, 2), padding="SAMEE")
 
 
+def test_max_pool_of_integers_and_lists():
+    for strides in (None, [2, 2], [1, 2]):
+        static = {"strides": strides, "padding": "SAME"}
+        found = max_pool((TIED - 5).astype(np.int8), [2, 2], **static)
+        assert found.dtype == jnp.int8
+        close(found, max_pool(TIED - 5, (2, 2), **static), tolerance=0)
+        close(
+            average_pool(TIED, [2, 2], strides=strides),
+            average_pool(TIED, (2, 2), strides=strides and tuple(strides)),
+        )
+
+
 def dropped(rate, x, key):
     return Dropout(rate).apply({}, x, train=True, rngs={"dropout": key})
 
@@ -159,6 +200,21 @@ def test_dropout_under_vmap_over_rates():
     np.testing.assert_array_equal(gradients[0] * 10_000, x)
     np.testing.assert_array_equal(gradients[2], 0 * x)
     assert np.isfinite(gradients).all()
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("rate", [0.001, 0.999])
+def test_dropout_in_half_precision_drops_the_same(rate, dtype):
+    key, x = jax.random.key(1), jnp.ones(20_000)
+    found, expected = dropped(rate, x.astype(dtype), key), dropped(rate, x, key)
+    assert found.dtype == dtype
+    assert 0 < (expected == 0).sum() < x.size
+    np.testing.assert_array_equal(found, expected.astype(dtype))
+
+
+def test_dropout_refuses_integers():
+    with pytest.raises(check.InputError, match="inputs of int32, allowed are floats"):
+        dropped(0.5, jnp.arange(3), jax.random.key(0))
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.1, np.nan])

@@ -74,7 +74,9 @@ def test_gradients_are_finite(factory, arguments):
 
 @pytest.mark.parametrize("step", [5, 10, 12])
 def test_polynomial_of_a_root_has_gradients_to_the_end_and_after(step):
-    rate = lambda num_steps, power: schedules.polynomial_decay(0.1, num_steps=num_steps, power=power)(step)
+    def rate(num_steps, power):
+        return schedules.polynomial_decay(0.1, num_steps=num_steps, power=power)(step)
+
     gradients = jax.grad(rate, argnums=(0, 1))(10.0, 0.5)
     left = max(1 - step / 10, 0)
     expected = (0.05 * left**-0.5 * step / 100, 0.1 * left**0.5 * np.log(left)) if left else (0, 0)
@@ -82,10 +84,11 @@ def test_polynomial_of_a_root_has_gradients_to_the_end_and_after(step):
 
 
 def test_warmup_of_all_steps_is_finite():
-    rates = jax.vmap(
-        lambda n: schedules.warmup_cosine(0.1, num_warmup=n, num_steps=10)(jnp.arange(12)),
-    )(jnp.array([10]))
-    np.testing.assert_allclose(rates[0], [*(0.01 * np.arange(11)), 0], rtol=1e-5)
+    @jax.jit
+    def rates(num_warmup):
+        return jax.vmap(schedules.warmup_cosine(0.1, num_warmup=num_warmup, num_steps=10))(jnp.arange(12))
+
+    np.testing.assert_allclose(rates(10), [*(0.01 * np.arange(11)), 0], rtol=1e-5, atol=1e-8)
 
 
 def test_traced_arguments_drive_an_optimizer():

@@ -59,13 +59,9 @@ def conv2d(
     if any(room < width for room, width in zip(padded, window, strict=True)):
         raise check.InputError(f"kernel {window} on padded images {padded}, allowed is one that fits in")
     outer, inner = zip(*map(_split, size, window, strides, pads), strict=True)
-    return _conv2d(_pad(x, outer), kernel, tuple(strides), inner)
-
-
-def _pad(x: Array, pads: Pads, strides: Sequence[int] = (1, 1)) -> Array:
-    """Images spread out by the strides, with zeros around them, or cut off where a pad is negative."""
-    ends = [(0, 0, 0), *((*pair, stride - 1) for pair, stride in zip(pads, strides, strict=True)), (0, 0, 0)]
-    return lax.pad(x, jnp.zeros((), x.dtype), ends) if any(map(any, ends)) else x
+    if any(map(any, outer)):
+        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((*pair, 0) for pair in outer), (0, 0, 0)])
+    return _conv2d(x, kernel, tuple(strides), inner)
 
 
 def _split(length: int, width: int, stride: int, pads: Sequence[int]) -> Pads:
@@ -103,16 +99,22 @@ _conv2d.defvjp(_forward, _backward)
 
 def _input_gradient(kernel: Array, dy: Array, strides: tuple[int, int], pads: Pads) -> jax.Array:
     """``dy``, spread out by the strides, convolved with the turned kernel."""
-    ends = [tuple(width - 1 - pad for pad in pair) for width, pair in zip(kernel.shape[:2], pads, strict=True)]
-    turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
-    return _convolve(*lax.optimization_barrier((_pad(dy, ends, strides), turned)), (1, 1), "VALID")
+    ends = [
+        tuple(width - 1 - pad for pad in pair) for width, pair in zip(kernel.shape[:2], pads, strict=True)
+    ]
+    turned = lax.optimization_barrier(jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
+    if any(windows < width for windows, width in zip(dy.shape[1:3], kernel.shape[:2], strict=True)):
+        # XLA would exchange the two, and may abort the process; a dense dy is slower, but small here.
+        edges = [(*pair, stride - 1) for pair, stride in zip(ends, strides, strict=True)]
+        dy = lax.pad(dy, jnp.zeros((), dy.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+        return _convolve(lax.optimization_barrier(dy), turned, (1, 1), "VALID")
+    return _convolve(dy, turned, (1, 1), ends, lhs_dilation=strides)
 
 
 def _kernel_gradient(x: Array, dy: Array, strides: tuple[int, int], pads: Pads) -> jax.Array:
     """``x`` convolved with ``dy`` at distances of the strides; channels and rows change places."""
-    images = _pad(x, pads).transpose(3, 1, 2, 0)  # left to the convolution, pads crash XLA at a height of 1
-    images, weights = lax.optimization_barrier((images, dy.transpose(1, 2, 0, 3)))
-    product = _convolve(images, weights, (1, 1), "VALID", rhs_dilation=strides)
+    images, weights = lax.optimization_barrier((x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3)))
+    product = _convolve(images, weights, (1, 1), pads, rhs_dilation=strides)
     return lax.optimization_barrier(product).transpose(1, 2, 0, 3)
 
 

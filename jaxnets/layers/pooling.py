@@ -45,7 +45,9 @@ def max_pool(
     least = -np.inf if jnp.issubdtype(x.dtype, jnp.floating) else jnp.iinfo(x.dtype).min
     if strides is None or tuple(strides) == tuple(window):
         return _tile_max(_tiles(x, window, padding, least))
-    return lax.reduce_window(x, np.asarray(least, x.dtype), lax.max, (1, *window, 1), (1, *strides, 1), padding)
+    return lax.reduce_window(
+        x, np.asarray(least, x.dtype), lax.max, (1, *window, 1), (1, *strides, 1), padding
+    )
 
 
 def average_pool(

@@ -31,8 +31,8 @@ def logistic_regression(
         l1: strength of the penalty on absolute values, which sets coefficients to zero; 0 or more.
         loss: ``losses.softmax_cross_entropy`` or :data:`one_vs_rest_cross_entropy`.
         tolerance: largest entry of the mean loss's gradient, were the inputs standardised; positive. In
-            float32 1e-7 is the least that rounding allows. With a small ``l2`` and dependent columns, ``converged`` speaks of
-            the gradient, not of the coefficients.
+            float32 1e-7 is the least that rounding allows. With a small ``l2`` and dependent columns,
+            ``converged`` speaks of the gradient, not of the coefficients.
 
     Raises:
         InputError: a negative penalty, or a tolerance that is not positive.
