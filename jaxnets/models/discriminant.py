@@ -62,14 +62,13 @@ def linear_discriminant(
             raise check.InputError(f"priors of shape {jnp.shape(priors)}, allowed is ({num_classes},)")
 
     def fit(batch: Batch) -> tuple[DiscriminantState, Metrics]:
-        check.labels(batch.targets, num_classes)
         x = flatten(batch.inputs)
         members = jax.nn.one_hot(batch.targets, num_classes, dtype=x.dtype)
         with jax.default_matmul_precision("highest"):
             state = _solve(x, members, shrinkage, priors)
         return state, {"loss": -jnp.sum(state.criterion)}
 
-    return learner.closed_form(fit, predict)
+    return learner.closed_form(fit, predict, num_classes=num_classes)
 
 
 def predict(state: DiscriminantState, inputs: Shaped[Array, "n ..."]) -> Float[Array, "n k"]:

@@ -63,7 +63,6 @@ def kernel_discriminant(
     check.interval("regularization", regularization, check.POSITIVE)
 
     def fit(batch: Batch) -> tuple[KernelDiscriminantState, Metrics]:
-        check.labels(batch.targets, num_classes)
         rows = flatten(batch.inputs)
         members = jax.nn.one_hot(batch.targets, num_classes, dtype=rows.dtype)
         with jax.default_matmul_precision("highest"):
@@ -73,7 +72,7 @@ def kernel_discriminant(
     def predict(state: KernelDiscriminantState, inputs: Shaped[Array, "n ..."]) -> Float[Array, "n k"]:
         return centroid_scores(transform(state, inputs, kernel=kernel), state.centroids, state.log_priors)
 
-    return learner.closed_form(fit, predict)
+    return learner.closed_form(fit, predict, num_classes=num_classes)
 
 
 def transform(

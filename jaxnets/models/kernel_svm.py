@@ -79,7 +79,6 @@ def kernel_svm(
         check.interval(name, value, check.POSITIVE)
 
     def fit(batch: Batch) -> tuple[KernelSvmState, Metrics]:
-        check.labels(batch.targets, num_classes)
         rows = flatten(batch.inputs)
         signs = strategy.signs(jnp.asarray(batch.targets), num_classes).astype(rows.dtype)
         solve = partial(smo.solve, gram(kernel, rows), C=C, tolerance=tolerance, max_updates=max_updates)
@@ -90,7 +89,7 @@ def kernel_svm(
         decisions = kernel(flatten(inputs), state.rows) @ state.coefficients + state.biases[None]
         return strategy.scores(decisions, num_classes)
 
-    return closed_form(fit, predict)
+    return closed_form(fit, predict, num_classes=num_classes)
 
 
 def _metrics(machines: smo.Solution, tolerance: Scalar) -> Metrics:

@@ -48,7 +48,6 @@ def ridge_classifier(*, num_classes: int, alpha: Scalar = 1.0) -> learner.Learne
     check.interval("alpha", alpha, check.NON_NEGATIVE)
 
     def fit(batch: Batch) -> tuple[RidgeState, Metrics]:
-        check.labels(batch.targets, num_classes)
         x = flatten(batch.inputs)
         y = 2 * jax.nn.one_hot(batch.targets, num_classes, dtype=x.dtype) - 1
         origin, offset = jnp.mean(x, axis=0, keepdims=True), jnp.mean(y, axis=0, keepdims=True)
@@ -59,7 +58,7 @@ def ridge_classifier(*, num_classes: int, alpha: Scalar = 1.0) -> learner.Learne
         loss = jnp.sum(jnp.square(residual)) + alpha * jnp.sum(jnp.square(coefficients))
         return RidgeState(coefficients, intercept[0]), {"loss": loss}
 
-    return learner.closed_form(fit, predict)
+    return learner.closed_form(fit, predict, num_classes=num_classes)
 
 
 def predict(state: RidgeState, inputs: Shaped[Array, "n ..."]) -> Float[Array, "n k"]:
