@@ -142,4 +142,4 @@ def test_refuses_values_out_of_range(wrong, message):
 
 def test_refuses_labels_that_are_no_class():
     with pytest.raises(InputError, match="label 2, allowed are 0 to 1"):
-        linear_discriminant(num_classes=2).step(KEY, (), Batch(IRIS.data, IRIS.target))
+        linear_discriminant(num_classes=2).init(KEY, Batch(IRIS.data, IRIS.target))

@@ -119,4 +119,4 @@ def test_refuses_values_out_of_range(wrong):
 def test_refuses_labels_that_are_no_class():
     model = kernel_discriminant(num_classes=2, kernel=kernels.linear())
     with pytest.raises(InputError, match="label 2, allowed are 0 to 1"):
-        model.step(KEY, (), Batch(IRIS.data, IRIS.target))
+        model.init(KEY, Batch(IRIS.data, IRIS.target))

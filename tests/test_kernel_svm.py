@@ -157,4 +157,4 @@ def test_refuses_values_out_of_range(wrong):
 def test_refuses_labels_that_are_no_class():
     rows, _ = load("iris", 100)
     with pytest.raises(InputError, match="label 2, allowed are 0 to 1"):
-        kernel_svm(kernel=kernels.linear(), num_classes=2).step(KEY, (), Batch(*rows))
+        kernel_svm(kernel=kernels.linear(), num_classes=2).init(KEY, Batch(*rows))

@@ -97,4 +97,4 @@ def test_refuses_values_out_of_range(wrong):
 
 def test_refuses_labels_that_are_no_class():
     with pytest.raises(InputError, match="label 2, allowed are 0 to 1"):
-        ridge_classifier(num_classes=2).step(KEY, (), Batch(IMAGES[:3], DIGITS.target[:3]))
+        ridge_classifier(num_classes=2).init(KEY, Batch(IMAGES[:3], DIGITS.target[:3]))
