@@ -3,10 +3,10 @@
 Source: the courses' path from perceptron to SVM and LeNet; scikit-learn's own figures on these rows are
 rbf SVC 0.957, MLP 0.937, linear SVC 0.925, logistic 0.903, perceptron 0.864, LDA 0.860, ridge 0.834.
 Command: python -m experiments classifiers
-Expected: test accuracy on mnist5k (4,000 rows to train, 1,000 to test, one split), mean ± std over
-5 seeds on 2 CPU cores, 2026-11-22: lenet 0.982 ± 0.002, rbf_svm 0.961 ± 0.000,
-kernel_discriminant 0.954 ± 0.000, mlp 0.952 ± 0.003, linear_svm 0.929 ± 0.000, softmax_regression 0.911 ± 0.000, pegasos 0.904 ± 0.001,
-averaged_perceptron 0.901 ± 0.003, one_vs_rest 0.900 ± 0.000, primal_svm 0.900 ± 0.000, perceptron
+Expected: test accuracy on mnist5k (4,000 rows to train, 1,000 to test, one split), mean ± std over 5
+seeds on 2 CPU cores, 2026-11-22: lenet 0.982 ± 0.002, rbf_svm 0.961 ± 0.000, kernel_discriminant 0.954 ±
+0.000, mlp 0.952 ± 0.003, linear_svm 0.929 ± 0.000, softmax_regression 0.911 ± 0.000, pegasos 0.904 ±
+0.001, averaged_perceptron 0.901 ± 0.003, one_vs_rest 0.900 ± 0.000, primal_svm 0.900 ± 0.000, perceptron
 0.861 ± 0.010, lda 0.853 ± 0.000, ridge 0.816 ± 0.000; two minutes with the default seeds. On mnist
 (10,000 test images, 1 seed, five minutes): lenet 0.988, mlp 0.985, rbf_svm 0.957, kernel_discriminant
 0.950, softmax_regression 0.926, averaged_perceptron 0.925, one_vs_rest 0.919, linear_svm 0.918,
