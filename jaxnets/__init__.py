@@ -6,7 +6,8 @@ what can be trained, ``data.load`` what it can be trained on.
 
 from jaxnets import data, kernels, layers, losses, metrics, models, plot, schedules, train
 from jaxnets.check import InputError
-from jaxnets.learner import Learner, closed_form, gradient
+from jaxnets.learner import Learner, gradient
+from jaxnets.models.closed_form import closed_form
 
 __version__ = "0.1.0"
 

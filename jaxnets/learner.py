@@ -4,8 +4,8 @@
     step(key, state, batch) -> (state, metrics)   one update
     predict(state, inputs) -> outputs             evaluation mode
 
-Networks (:func:`gradient`), closed forms (:func:`closed_form`), fixed-point rules and
-samplers are all learners, so one training loop (:func:`jaxnets.train.run`) serves them all.
+Networks (:func:`gradient`), closed forms, fixed-point rules and samplers are all learners, so one
+training loop (:func:`jaxnets.train.run`) serves them all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxnets import check
 from jaxnets.types import Batch, Inputs, Key, Metrics, Params, PyTree, State, Targets
 
 
@@ -29,8 +28,7 @@ class Learner(NamedTuple):
     Attributes:
         init: ``(key, data) -> state``; ``data`` is the training :class:`~jaxnets.types.Batch`.
         step: ``(key, state, batch) -> (state, metrics)``; ``metrics`` is a dict of scalars in which
-            ``loss`` is what the step minimises, measured before the update. A true ``converged``
-            among them ends the run.
+            ``loss`` is what the step minimises, before the update; a true ``converged`` ends the run.
         predict: ``(state, inputs) -> outputs``, row by row, as when the model is used.
     """
 
@@ -72,8 +70,7 @@ def gradient(
     mode = (lambda train: {"train": train}) if takes_train else (lambda train: {})
 
     def init(key: Key, data: Batch) -> GradientState:
-        params_key, dropout_key = jax.random.split(key)
-        rngs = {"params": params_key, "dropout": dropout_key}
+        rngs = dict(zip(("params", "dropout"), jax.random.split(key), strict=True))
         row = jax.tree.map(lambda x: jnp.asarray(x[:1]), data.inputs)
         variables = dict(model.init(rngs, row, **mode(False)))
         params = variables.pop("params", {})
@@ -88,8 +85,8 @@ def gradient(
         return value + (penalty(params) if penalty else 0.0), {**variables, **updated}
 
     def step(key: Key, state: GradientState, batch: Batch) -> tuple[GradientState, Metrics]:
-        differentiate = jax.value_and_grad(objective, has_aux=True)
-        (value, variables), grads = differentiate(state.params, state.variables, key, batch)
+        value_and_grad = jax.value_and_grad(objective, has_aux=True)
+        (value, variables), grads = value_and_grad(state.params, state.variables, key, batch)
         updates, memory = optimizer.update(
             grads, state.optimizer, state.params, value=value, grad=grads,
             value_fn=lambda params: objective(params, state.variables, key, batch)[0],
@@ -101,26 +98,3 @@ def gradient(
         return model.apply({"params": state.params, **state.variables}, inputs, **mode(False))
 
     return Learner(init, step, predict)
-
-
-def closed_form(
-    fit: Callable[[Batch], tuple[State, Metrics]],
-    predict: Callable[[State, Inputs], PyTree],
-    *,
-    num_classes: int | None = None,
-) -> Learner:
-    """A model that is solved at once: its one step is ``fit`` on the full batch, from a state of zeros.
-
-    Every step fits its own batch alone: mini-batches make no sense here.
-
-    Args:
-        num_classes: where the targets are labels; others are then refused.
-    """
-
-    def init(key: Key, data: Batch) -> State:
-        if num_classes is not None:
-            check.labels(data.targets, num_classes)
-        state, _ = jax.eval_shape(fit, data)
-        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), state)
-
-    return Learner(init, lambda key, state, batch: fit(batch), predict)

@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxnets import learner, losses, train
+from jaxnets import closed_form, learner, losses, train
 from jaxnets.types import Batch
 
 KEY = jax.random.key(0)
@@ -74,7 +74,7 @@ def test_optimizers_that_search_along_a_line_get_what_they_need(batch):
 
 
 def test_closed_form_begins_with_zeros_and_ends_in_one_step(batch):
-    mean = learner.closed_form(
+    mean = closed_form(
         lambda rows: ({"mean": rows.inputs.mean(0)}, {"loss": rows.inputs.var()}),
         lambda state, inputs: inputs - state["mean"],
     )

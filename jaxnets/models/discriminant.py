@@ -10,6 +10,7 @@ from jax.scipy.linalg import solve_triangular
 
 from jaxnets import check, learner
 from jaxnets.layers import flatten
+from jaxnets.models.closed_form import closed_form
 from jaxnets.types import Array, Batch, Float, Metrics, Scalar, Shaped
 
 
@@ -68,7 +69,7 @@ def linear_discriminant(
             state = _solve(x, members, shrinkage, priors)
         return state, {"loss": -jnp.sum(state.criterion)}
 
-    return learner.closed_form(fit, predict, num_classes=num_classes)
+    return closed_form(fit, predict, num_classes=num_classes)
 
 
 def predict(state: DiscriminantState, inputs: Shaped[Array, "n ..."]) -> Float[Array, "n k"]:

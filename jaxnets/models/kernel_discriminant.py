@@ -10,6 +10,7 @@ from jax.scipy.linalg import cho_factor, cho_solve
 
 from jaxnets import check, kernels, learner
 from jaxnets.layers import flatten
+from jaxnets.models.closed_form import closed_form
 from jaxnets.models.discriminant import centroid_scores, log_frequencies
 from jaxnets.types import Array, Batch, Float, Metrics, Scalar, Shaped
 
@@ -72,7 +73,7 @@ def kernel_discriminant(
     def predict(state: KernelDiscriminantState, inputs: Shaped[Array, "n ..."]) -> Float[Array, "n k"]:
         return centroid_scores(transform(state, inputs, kernel=kernel), state.centroids, state.log_priors)
 
-    return learner.closed_form(fit, predict, num_classes=num_classes)
+    return closed_form(fit, predict, num_classes=num_classes)
 
 
 def transform(

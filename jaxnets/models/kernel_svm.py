@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from jaxnets import check
 from jaxnets.kernels import Kernel, gram
 from jaxnets.layers import flatten
-from jaxnets.learner import Learner, closed_form
+from jaxnets.learner import Learner
 from jaxnets.models import smo
+from jaxnets.models.closed_form import closed_form
 from jaxnets.models.multiclass import Strategy, one_vs_one
 from jaxnets.types import Array, Batch, Float, Metrics, Scalar, Shaped
 

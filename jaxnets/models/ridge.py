@@ -11,6 +11,7 @@ from jax.scipy.linalg import cho_factor, cho_solve
 
 from jaxnets import check, learner
 from jaxnets.layers import flatten
+from jaxnets.models.closed_form import closed_form
 from jaxnets.types import Array, Batch, Float, Metrics, Scalar, Shaped
 
 REFINEMENTS = 3
@@ -58,7 +59,7 @@ def ridge_classifier(*, num_classes: int, alpha: Scalar = 1.0) -> learner.Learne
         loss = jnp.sum(jnp.square(residual)) + alpha * jnp.sum(jnp.square(coefficients))
         return RidgeState(coefficients, intercept[0]), {"loss": loss}
 
-    return learner.closed_form(fit, predict, num_classes=num_classes)
+    return closed_form(fit, predict, num_classes=num_classes)
 
 
 def predict(state: RidgeState, inputs: Shaped[Array, "n ..."]) -> Float[Array, "n k"]:
