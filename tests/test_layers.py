@@ -72,7 +72,7 @@ def dense(x, kernel, strides, pads):
     ],
 )
 def test_wide_and_negative_padding_and_low_images(rows, window, strides, pads):
-    """XLA's own gradients are garbage for the first, and end the process for the last (jax 0.10.2, CPU)."""
+    """XLA's own gradients are garbage for the first (jax 0.10.2, CPU)."""
     both = (
         (lambda *args: conv2d(*args, strides=strides, padding=pads)),
         (lambda *args: dense(*args, strides, pads)),
