@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -139,21 +140,34 @@ def write_tables(out: pathlib.Path, results: list[Result | Refusal]) -> None:
     ]
     write(out / "seeds.csv", _csv(seeds))
     if len(results) == 1:
-        for picture in out.glob("*.png"):  # of an earlier run: not to stand beside another table
-            picture.unlink()
+        _remove_pictures(out)
     options = {r.name: {"hparams": r.hparams._asdict(), "settings": r.settings._asdict()} for r in trained}
     text = json.dumps({"environment": environment(), "rows": options}, indent=1, default=str)
     write(out / "options.json", text.encode())
 
 
 def write_figures(out: pathlib.Path, figures: dict[str, Any]) -> list[pathlib.Path]:
-    """A PNG a figure."""
+    """A PNG a figure; ``options.json`` notes their names."""
     paths = [out / f"{name}.png" for name in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=120)
         write(path, buffer.getvalue())
+    options = json.loads((out / "options.json").read_text(encoding="utf8"))
+    options["pictures"] = [path.name for path in paths]
+    write(out / "options.json", json.dumps(options, indent=1).encode())
     return paths
+
+
+def _remove_pictures(out: pathlib.Path) -> None:
+    """Removes the pictures that an earlier run noted, lest they stand beside another table; no others."""
+    try:
+        names = json.loads((out / "options.json").read_text(encoding="utf8"))["pictures"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    for name in names:
+        if re.fullmatch(r"[\w.-]+\.png", str(name)):
+            (out / name).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -139,11 +139,12 @@ def test_complaint_on_a_terminal_is_one_plain_line():
     assert "\x1b" not in shown
 
 
-def test_pictures_of_an_earlier_run_do_not_stay(tmp_path):
+def test_pictures_of_an_earlier_run_do_not_stay_and_no_others_go(tmp_path):
+    (tmp_path / "holiday.png").touch()
     for name, pictures in (("digits", {"accuracies.png", "mistakes.png"}), ("iris", {"accuracies.png"})):
         words = f"classifiers --dataset {name} --rows ridge --seeds 1 --out {tmp_path}"
         assert command.main(words.split()) == 0
-        assert {path.name for path in tmp_path.glob("*.png")} == pictures
+        assert {path.name for path in tmp_path.glob("*.png")} == pictures | {"holiday.png"}
 
 
 def test_a_table_that_cannot_be_written_leaves_nothing_behind(tmp_path, capsys):
