@@ -21,6 +21,7 @@ A field of ``Settings`` that is None and that the data set knows (``num_classes`
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pathlib
 import re
@@ -34,7 +35,7 @@ import numpy as np
 from jaxnets import check, train
 from jaxnets.data import Dataset
 from jaxnets.learner import Learner
-from jaxnets.types import Metrics, State
+from jaxnets.types import Batch, Metrics, State
 
 RUN_SETTINGS = ("num_steps", "batch_size", "sampling", "evaluate_every")
 
@@ -147,10 +148,12 @@ def _in_32_bits(value: float) -> float:
 def _evaluate_by(metrics: Callable | None) -> Callable[[Learner, State, Dataset], Metrics]:
     """The metrics of the test split."""
 
+    @functools.lru_cache(maxsize=1)  # one compilation for all seeds of a row
+    def measure(learner: Learner) -> Callable[[State, Batch], Metrics]:
+        return jax.jit(lambda state, rows: metrics(train.predict(learner, state, rows.inputs), rows.targets))
+
     def evaluate(learner: Learner, state: State, dataset: Dataset) -> Metrics:
-        measure = jax.jit(
-            lambda state, rows: metrics(train.predict(learner, state, rows.inputs), rows.targets)
-        )
-        return {f"test_{name}": value for name, value in measure(state, dataset.test).items()}
+        values = measure(learner)(state, dataset.test)
+        return {f"test_{name}": value for name, value in values.items()}
 
     return evaluate
