@@ -1,4 +1,4 @@
-"""``python -m experiments [NAME] [options]``: lists the experiments, or runs one."""
+"""``python -m experiments [NAME] [options]``: lists the experiments, runs one, or verifies them all."""
 
 from __future__ import annotations
 
@@ -42,6 +42,8 @@ def main(arguments: list[str]) -> int:
             return _list_experiments()
         if arguments == ["--results"]:
             return _update_readme()
+        if arguments[0] == "--verify":
+            return _verify(_parse_or_refuse(Verify, f"{USAGE} --verify", Verify.__doc__, arguments[1:]))
         name, *rest = arguments
         experiment = _contract.load(name)
         return _run(experiment, *_parse(experiment, rest))
@@ -52,7 +54,8 @@ def main(arguments: list[str]) -> int:
 
 def _list_experiments() -> int:
     width = max(map(len, _contract.names()))
-    print(f"usage: {USAGE} NAME [options]; {USAGE} NAME --help\n")
+    print(f"usage: {USAGE} NAME [options]; {USAGE} NAME --help")
+    print(f"       {USAGE} --verify [NAME ...] [--files FOLDER] [--precision float32]\n")
     for name in _contract.names():
         print(f"  {name:{width}}  {_contract.load(name).summary}")
     return 0
@@ -66,6 +69,36 @@ def _update_readme() -> int:
     return 0
 
 
+@dataclasses.dataclass
+class Verify:
+    """Trains experiments to their goals; prints goal, reached and seconds, and notes them in RESULTS.md."""
+
+    names: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Which experiments; all by default."""
+    files: pathlib.Path = pathlib.Path(".")
+    """Folder of the files of data that goals name."""
+    precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+    """Of matrix products, where the device has a choice."""
+
+
+def _verify(wanted: Verify) -> int:
+    from experiments import _report, _verify
+
+    experiments = [_contract.load(name) for name in wanted.names or _contract.names()]
+    configure(wanted.precision)
+    outcomes = []
+    with _report.progress_line(Console(stderr=True), len(experiments)) as (report, finish):
+        for experiment in experiments:
+            found = list(_verify.verify(experiment, files=wanted.files, report=report))
+            for outcome in found:
+                finish("  ".join([outcome.experiment, *outcome.cells]))
+            outcomes += found
+            text = _verify.RESULTS.read_text(encoding="utf8") if _verify.RESULTS.exists() else ""
+            _report.write(_verify.RESULTS, _verify.merged(text, found).encode())
+    Console().print(_verify.table(outcomes))
+    return int(any(outcome.verdict != "reached" for outcome in outcomes))
+
+
 def _parse(experiment: Experiment, arguments: list[str]) -> tuple[Common, dict[str, tuple[Any, Any]]]:
     """The common options, and the table's rows with the options given put into each."""
     fields = {"common": Common, "hparams": experiment.Hparams, "settings": experiment.Settings}
@@ -76,7 +109,8 @@ def _parse(experiment: Experiment, arguments: list[str]) -> tuple[Common, dict[s
             for name, kind in fields.items()
         ],
     )
-    given = _parse_or_refuse(options, experiment, arguments)
+    description = re.sub(r"\n(?=[A-Z]\w+: )", "\n\n", experiment.docstring)
+    given = _parse_or_refuse(options, f"{USAGE} {experiment.name}", description, arguments)
     named = {word.partition("=")[0][2:].replace("-", "_") for word in arguments if word.startswith("--")}
     rows = experiment.variants()
     for row in given.common.rows:
@@ -94,14 +128,13 @@ def _parse(experiment: Experiment, arguments: list[str]) -> tuple[Common, dict[s
     return given.common, chosen
 
 
-def _parse_or_refuse(options: type, experiment: Experiment, arguments: list[str]) -> Any:
+def _parse_or_refuse(options: type, command: str, description: str, arguments: list[str]) -> Any:
     """tyro's answer; its framed and coloured complaints become one line."""
     complaint = io.StringIO()
-    description = re.sub(r"\n(?=[A-Z]\w+: )", "\n\n", experiment.docstring)
     try:
         with contextlib.redirect_stderr(complaint):
             return tyro.cli(
-                options, args=arguments, prog=f"{USAGE} {experiment.name}", description=description,
+                options, args=arguments, prog=command, description=description,
                 config=(tyro.conf.SuppressFixed,),
             )  # fmt: skip
     except SystemExit as stop:
@@ -109,7 +142,7 @@ def _parse_or_refuse(options: type, experiment: Experiment, arguments: list[str]
             raise
     plain = re.sub(r"\x1b\[[0-9;]*m|[╭╮╰╯│─]|-{5,}", " ", complaint.getvalue().partition("\n")[2])
     text = re.split("For full helptext|Argument helptext|Got errors", " ".join(plain.split()))[0].strip()
-    raise check.InputError(f"{text} (options: {USAGE} {experiment.name} --help)")
+    raise check.InputError(f"{text} (options: {command} --help)")
 
 
 def _override(values: Any, given: Any, named: set[str]) -> Any:
@@ -136,9 +169,10 @@ def _run(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]
     if not trained:
         raise check.InputError(results[0].reason)
     dataset = experiment.data(trained[0].settings)
+    numbers = experiment.checks(trained, dataset) if len(trained) == len(experiment.variants()) else {}
     pictures = _report.write_figures(out, experiment.figures(trained, dataset))
     Console().print(_report.table(results, title=f"{experiment.name} on {dataset.name}"))
-    print(*[out / "table.csv", *pictures], sep="\n")
+    print(*_report.write_checks(out, numbers), out / "table.csv", *pictures, sep="\n")
     return 0
 
 

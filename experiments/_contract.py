@@ -11,12 +11,17 @@ docstring                              one line; ``Source:``; ``Command:``; ``Ex
 ``metrics(outputs, targets)``          -> dict of scalars, for the validation and the test split
 ``evaluate(learner, state, dataset)``  -> dict: the final numbers, where they are others
 ``variants()``                         optional -> {row: (Hparams, Settings)}: rows to compare
-``figures(results, dataset)``          optional -> {file name: Figure}
+``figures(results, dataset)``          optional -> {file name: Figure}; of the rows that were trained
+``checks(results, dataset)``           optional -> {name: number}: what no single row holds (agreement
+                                       with a reference, ratios of speed); where all rows were trained
+``GOALS``                              optional tuple of :class:`Goal`: what ``--verify`` measures
+``SMALL``                              optional dict of settings with which the tests run it in seconds
 =====================================  ============================================================
 
-A field of ``Settings`` that is None and that the data set knows (``num_classes``) is taken from it.
-``num_steps``, ``batch_size``, ``sampling`` and ``evaluate_every``, where ``Settings`` has them, go to
-:func:`jaxnets.train.run`.
+A field of ``Settings`` that is None and that the data set knows (``num_classes``) is taken from it; with a
+field ``num_epochs``, ``num_steps`` may be None: as many steps as these passes have batches. ``num_steps``,
+``batch_size``, ``sampling`` and ``evaluate_every``, where ``Settings`` has them, go to
+:func:`jaxnets.train.run`. ``results`` are those of :class:`experiments._run.Result`.
 """
 
 from __future__ import annotations
@@ -40,6 +45,33 @@ from jaxnets.types import Batch, Metrics, State
 RUN_SETTINGS = ("num_steps", "batch_size", "sampling", "evaluate_every")
 
 
+class Goal(NamedTuple):
+    """What a number is to reach: the mean over seeds of a row's, or one of ``checks``.
+
+    Attributes:
+        number: its name among the row's metrics, or among the checks where ``row`` is None.
+        at_least: lower bound.
+        at_most: upper bound.
+        row: of the experiment's table.
+        settings: put into the row's settings for this goal, as ``{"dataset": "mnist"}``.
+        seeds: how many; 1 for what is deterministic.
+        note: why it is missed, where it is.
+    """
+
+    number: str
+    at_least: float | None = None
+    at_most: float | None = None
+    row: str | None = None
+    settings: dict[str, Any] | None = None
+    seeds: int = 5
+    note: str = ""
+
+    def is_reached(self, value: float) -> bool:
+        """Whether the value lies within the bounds; a NaN does not."""
+        above = self.at_least is None or value >= self.at_least
+        return above and (self.at_most is None or value <= self.at_most) and not np.isnan(value)
+
+
 class Experiment(NamedTuple):
     """An experiment file with its optional parts filled in."""
 
@@ -53,6 +85,9 @@ class Experiment(NamedTuple):
     evaluate: Callable[[Learner, State, Dataset], Metrics]
     variants: Callable[[], dict[str, tuple[Any, Any]]]
     figures: Callable[..., dict]
+    checks: Callable[..., dict[str, float]]
+    goals: tuple[Goal, ...]
+    small: dict[str, Any]
 
     @property
     def summary(self) -> str:
@@ -103,6 +138,9 @@ def read(module: ModuleType) -> Experiment:
         evaluate=getattr(module, "evaluate", _evaluate_by(metrics)),
         variants=getattr(module, "variants", lambda: {name: (module.Hparams(), module.Settings())}),
         figures=getattr(module, "figures", lambda results, dataset: {}),
+        checks=getattr(module, "checks", lambda results, dataset: {}),
+        goals=getattr(module, "GOALS", ()),
+        small=getattr(module, "SMALL", {}),
     )
 
 
@@ -120,7 +158,15 @@ def complete(settings: Any, dataset: Dataset) -> Any:
     known = {
         name: getattr(dataset, name, None) for name, value in settings._asdict().items() if value is None
     }
+    if "num_steps" in known and hasattr(settings, "num_epochs"):
+        known["num_steps"] = settings.num_epochs * steps_per_epoch(dataset, settings.batch_size)
     return settings._replace(**known)
+
+
+def steps_per_epoch(dataset: Dataset, batch_size: int | None) -> int:
+    """Batches in one pass over the training rows; what does not fill a batch is left out."""
+    num_rows = len(jax.tree.leaves(dataset.train.inputs)[0])
+    return num_rows // min(batch_size or num_rows, num_rows)
 
 
 def run_settings(settings: Any) -> dict[str, Any]:

@@ -146,6 +146,15 @@ def write_tables(out: pathlib.Path, results: list[Result | Refusal]) -> None:
     write(out / "options.json", text.encode())
 
 
+def write_checks(out: pathlib.Path, checks: dict[str, float]) -> list[str]:
+    """``checks.csv`` where there are any, and a line for people of each number that the whole table has."""
+    (out / "checks.csv").unlink(missing_ok=True)
+    if checks:
+        write(out / "checks.csv", _csv([{"check": name, "value": value} for name, value in checks.items()]))
+    width = max(map(len, checks), default=0)
+    return [f"{name.replace('_', ' '):{width}}  {value:.6g}" for name, value in checks.items()]
+
+
 def write_figures(out: pathlib.Path, figures: dict[str, Any]) -> list[pathlib.Path]:
     """A PNG a figure; ``options.json`` notes their names."""
     paths = [out / f"{name}.png" for name in figures]

@@ -26,6 +26,7 @@ import numpy as np
 import optax
 import tyro
 
+from experiments._contract import Goal
 from jaxnets import kernels, losses, models, plot, schedules, train
 from jaxnets.check import FRACTION, NON_NEGATIVE, POSITIVE, InputError, Interval, choice
 from jaxnets.data import Dataset, impute, load, split, standardise
@@ -134,6 +135,13 @@ def _lenet(hparams: Hparams, settings: Settings) -> Learner:
 def _kernel(hparams: Hparams) -> kernels.Kernel:
     return kernels.scaled(kernels.rbf, hparams.gamma)
 
+
+GOALS = (
+    Goal("test_accuracy", at_least=0.97, row="lenet"),
+    Goal("test_accuracy", at_least=0.95, row="rbf_svm", seeds=1),
+    Goal("test_accuracy", at_least=0.935, row="mlp"),
+    Goal("test_accuracy", at_least=0.89, row="softmax_regression", seeds=1),
+)
 
 LEARNERS: dict[str, Callable[[Hparams, Settings], Learner]] = {
     "ridge": lambda h, s: models.ridge_classifier(num_classes=s.num_classes, alpha=h.alpha),

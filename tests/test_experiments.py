@@ -9,10 +9,13 @@ import subprocess
 import sys
 
 import jax
+import numpy as np
 import pytest
 
 from experiments import __main__ as command
-from experiments import _contract
+from experiments import _contract, _verify, classifiers
+from experiments._contract import Goal
+from experiments._run import Result, train_row
 from jaxnets import check
 
 
@@ -26,7 +29,7 @@ def test_docstring_says_what_it_is_and_how_to_run_it(experiment):
     assert experiment.section("Command").startswith(f"python -m experiments {experiment.name}")
     assert experiment.section("Source")
     expected = experiment.section("Expected")
-    for part in (r"0\.\d+ ± 0\.\d+", r"\d seeds", r"\d CPU cores", r"\d{4}-\d\d-\d\d", "minute|second"):
+    for part in (r"\d[.e]\S*\d", r"\d seed", r"\d CPU cores", r"\d{4}-\d\d-\d\d", "minute|second"):
         assert re.search(part, expected), part
 
 
@@ -37,6 +40,67 @@ def test_hparams_are_numbers_and_settings_are_static(experiment):
         assert isinstance(hparams, experiment.Hparams)
         assert isinstance(settings, experiment.Settings)
         _contract.check_intervals(hparams)
+
+
+def test_first_row_trains_for_two_steps_and_gives_what_it_promises(experiment):
+    name, (hparams, settings) = next(iter(experiment.variants().items()))
+    small = {name: value for name, value in experiment.small.items() if name in settings._fields}
+    assert small == experiment.small, "SMALL names a field that Settings has not"
+    settings = settings._replace(**small)
+    if hasattr(settings, "num_steps") and settings.num_steps != 1:
+        settings = settings._replace(num_steps=2)
+    result = train_row(experiment, name, hparams, settings, seeds=1, report=lambda *news: None)
+    assert isinstance(result, Result), result
+    (run,) = result.runs
+    assert np.isfinite(run.history["loss"]).all()
+    assert result.metrics
+    for figure in experiment.figures([result], experiment.data(result.settings)).values():
+        assert any(axes.has_data() for axes in figure.axes)
+
+
+def test_goals_name_rows_and_settings_that_exist(experiment):
+    rows = experiment.variants()
+    for goal in experiment.goals:
+        assert goal.at_least is not None or goal.at_most is not None
+        assert goal.row is None or goal.row in rows
+        rows[goal.row or next(iter(rows))][1]._replace(**goal.settings or {})
+
+
+def test_verify_measures_goals_and_keeps_the_other_lines(monkeypatch, tmp_path, capsys):
+    results = tmp_path / "RESULTS.md"
+    results.write_text(
+        _verify.HEADER + "| `xor` | a | b | reached | 1 | then |\n| `classifiers` | old |\n", "utf8"
+    )
+    monkeypatch.setattr(_verify, "RESULTS", results)
+    goals = (
+        Goal("test_accuracy", at_least=0.5, row="ridge", settings={"dataset": "iris"}, seeds=1),
+        Goal(
+            "test_accuracy", at_least=1.1, row="lda", settings={"dataset": "iris"}, seeds=1, note="too much"
+        ),
+        Goal("test_accuracy", at_least=0.5, row="ridge", settings={"dataset": "none.csv"}),
+    )
+    monkeypatch.setattr(classifiers, "GOALS", goals)
+    assert command.main(["--verify", "classifiers", "--files", str(tmp_path)]) == 1
+    lines = results.read_text("utf8").splitlines()
+    assert sum(line.startswith("| `xor` |") for line in lines) == 1
+    made = [line for line in lines if line.startswith("| `classifiers` |")]
+    assert ["| reached |" in made[0], "| missed: too much |" in made[1], "no file none.csv" in made[2]] == [
+        True
+    ] * 3
+    assert "test accuracy ≥ 1.1 (lda, dataset iris)" in made[1]
+    assert "missed: too much" in " ".join(capsys.readouterr().out.split())
+
+
+def test_checks_are_printed_and_written_where_all_rows_were_trained(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(classifiers, "checks", lambda results, dataset: {"rows": len(results)}, raising=False)
+    variants = {name: classifiers.variants()[name] for name in ("ridge", "lda")}
+    monkeypatch.setattr(classifiers, "variants", lambda: variants)
+    words = f"classifiers --dataset iris --seeds 1 --out {tmp_path}".split()
+    assert command.main(words) == 0
+    assert "rows  2" in capsys.readouterr().out
+    assert read(tmp_path / "checks.csv") == [{"check": "rows", "value": "2"}]
+    assert command.main([*words, "--rows", "lda"]) == 0
+    assert not (tmp_path / "checks.csv").exists()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """LeNet for small images: two convolutions, two dense layers.
 
 Reference: LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, 1998;
-the widths are those of the 32C5-P2-64C5-P2-1024 network that is usual for MNIST.
+the default widths are those of the 32C5-P2-64C5-P2-1024 network that is usual for MNIST.
 """
 
 from __future__ import annotations
@@ -16,9 +16,13 @@ from jaxnets.types import Array, Float, Scalar
 class LeNet(nn.Module):
     """32C5-P2-64C5-P2-1024-dropout-k: 3,274,634 parameters for 28x28 images in grey and ten classes.
 
+    ``LeNet(features=(6, 16), widths=(120, 84), dropout_rate=0.0)`` has LeNet-5's widths.
+
     Attributes:
         num_classes: number of logits.
-        dropout_rate: part of the 1024 units dropped while training, in ``[0, 1]``; may be traced.
+        features: channels of each 5x5 convolution, followed by ReLU and 2x2 maximum.
+        widths: units of each dense layer.
+        dropout_rate: part of each dense layer's units dropped while training, in ``[0, 1]``; may be traced.
 
     Raises:
         InputError: inputs that are no images ``[n, h, w, c]``.
@@ -31,6 +35,8 @@ class LeNet(nn.Module):
     """
 
     num_classes: int = 10
+    features: tuple[int, ...] = (32, 64)
+    widths: tuple[int, ...] = (1024,)
     dropout_rate: Scalar = 0.4
 
     @nn.compact
@@ -38,7 +44,9 @@ class LeNet(nn.Module):
         """Logits of images."""
         if x.ndim != 4:
             raise InputError(f"LeNet: inputs of shape {x.shape}, allowed are images (n, h, w, c)")
-        for features in (32, 64):
+        for features in self.features:
             x = max_pool(nn.relu(Conv(features, (5, 5))(x)), (2, 2))
-        a = nn.relu(nn.Dense(1024)(flatten(x)))
-        return nn.Dense(self.num_classes)(Dropout(self.dropout_rate)(a, train))
+        a = flatten(x)
+        for width in self.widths:
+            a = Dropout(self.dropout_rate)(nn.relu(nn.Dense(width)(a)), train)
+        return nn.Dense(self.num_classes)(a)

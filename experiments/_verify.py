@@ -1,0 +1,156 @@
+"""``python -m experiments --verify [NAME ...]``: trains experiments to their goals, notes the results."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from rich.markup import escape
+from rich.table import Table
+
+from experiments import _contract, _report
+from experiments._contract import Experiment, Goal
+from experiments._run import Refusal, Result, train_row
+from jaxnets.check import InputError
+
+RESULTS = pathlib.Path(__file__).parent / "RESULTS.md"
+
+HEADER = """# What the experiments reach
+
+Made by `python -m experiments --verify [NAME ...]`, which trains every experiment to its goals, prints this
+table and replaces the lines of the experiments it ran: mean ± standard deviation over the seeds.
+
+| experiment | goal | reached | | seconds a fit | measured |
+|---|---|---|---|---|---|
+"""
+
+
+class Outcome(NamedTuple):
+    """A goal, and what was measured: ``value`` is None where nothing was, and ``remark`` says why."""
+
+    experiment: str
+    goal: Goal
+    value: float | None = None
+    std: float = 0.0
+    seeds: int = 0
+    seconds: float = 0.0
+    remark: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Reached, missed or not run."""
+        if self.value is None:
+            return "not run"
+        return "reached" if self.goal.is_reached(self.value) else "missed"
+
+    @property
+    def cells(self) -> list[str]:
+        """The outcome as text: goal, what was reached, verdict, seconds."""
+        goal = self.goal
+        where = "".join(f", {name} {value}" for name, value in (goal.settings or {}).items())
+        signs = (("≥", goal.at_least), ("≤", goal.at_most))
+        bounds = [f"{sign} {bound:g}" for sign, bound in signs if bound is not None]
+        wanted = f"{goal.number.replace('_', ' ')} {' and '.join(bounds)}"
+        wanted += f" ({goal.row}{where})" if goal.row else f" ({where[2:]})" * bool(where)
+        reached = ""
+        if self.value is not None:
+            spread = f" ± {_number(self.std)}, {self.seeds} seeds" if self.seeds > 1 else ""
+            reached = _number(self.value) + spread
+        verdict = self.verdict + (f": {self.remark}" if self.remark else "")
+        return [wanted, reached, verdict, f"{self.seconds:.1f}" if self.seconds else ""]
+
+
+def verify(experiment: Experiment, *, files: pathlib.Path, report: Callable) -> Iterator[Outcome]:
+    """Trains the rows that have goals and compares.
+
+    Args:
+        files: the folder of the files that goals name, as ``{"dataset": "reviews.tsv"}``.
+        report: as for :func:`experiments._run.train_row`.
+    """
+    together: dict[str, list[Goal]] = {}
+    for goal in experiment.goals:
+        together.setdefault(repr(goal.settings), []).append(goal)
+    for goals in together.values():
+        try:
+            yield from _outcomes(experiment, goals, files, report)
+        except InputError as refusal:
+            yield from (Outcome(experiment.name, goal, remark=str(refusal)) for goal in goals)
+
+
+def _outcomes(
+    experiment: Experiment, goals: list[Goal], files: pathlib.Path, report: Callable
+) -> Iterator[Outcome]:
+    """The goals that share their settings."""
+    changes = _located(goals[0].settings or {}, files)
+    seeds = {goal.row: max(other.seeds for other in goals if other.row == goal.row) for goal in goals}
+    wanted = [name for name in experiment.variants() if None in seeds or name in seeds]
+    results, begun = {}, time.perf_counter()
+    for name in wanted:
+        hparams, settings = experiment.variants()[name]
+        settings = settings._replace(**changes)
+        results[name] = train_row(
+            experiment, name, hparams, settings, seeds=seeds.get(name, 1), report=report
+        )
+    checks, seconds = {}, time.perf_counter() - begun
+    if None in seeds:
+        trained = [result for result in results.values() if isinstance(result, Result)]
+        checks = experiment.checks(trained, experiment.data(trained[0].settings)) if trained else {}
+        seconds = time.perf_counter() - begun
+    for goal in goals:
+        yield _outcome(experiment.name, goal, results, checks, seconds)
+
+
+def _outcome(
+    name: str, goal: Goal, results: dict[str, Result | Refusal], checks: dict[str, float], seconds: float
+) -> Outcome:
+    if goal.row is None:
+        value = float(checks[goal.number])
+        return Outcome(name, goal, value, 0.0, 1, seconds, "" if goal.is_reached(value) else goal.note)
+    result = results[goal.row]
+    if isinstance(result, Refusal):
+        return Outcome(name, goal, remark=result.reason)
+    values = result.metrics[goal.number]
+    remark = "" if goal.is_reached(values.mean()) else goal.note
+    fit = float(result.seconds_to_fit.mean())
+    return Outcome(name, goal, float(values.mean()), float(values.std()), len(values), fit, remark)
+
+
+def _located(settings: dict[str, Any], files: pathlib.Path) -> dict[str, Any]:
+    """The settings, with a file of data looked for in its folder."""
+    name = str(settings.get("dataset", ""))
+    if "." not in name:
+        return settings
+    if not (files / name).is_file():
+        raise InputError(f"no file {name} in {files}; --files FOLDER names the folder")
+    return settings | {"dataset": str(files / name)}
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if value == 0 or 0.005 <= abs(value) < 1000 else f"{value:.2g}"
+
+
+def table(outcomes: list[Outcome]) -> Table:
+    """The outcomes for a terminal."""
+    view = Table(caption=_report.environment(), box=None, padding=(0, 2, 0, 0))
+    for heading in ("experiment", "goal", "reached", "", "s a fit"):
+        view.add_column(heading, justify="left")
+    for outcome in outcomes:
+        view.add_row(*map(escape, [outcome.experiment, *outcome.cells]))
+    return view
+
+
+def merged(text: str, outcomes: list[Outcome]) -> str:
+    """RESULTS.md with the lines of these experiments made anew."""
+    lines = dict.fromkeys(_contract.names())
+    for line in text.splitlines():
+        found = re.match(r"\| `(\w+)` \|", line)
+        if found and found[1] in lines and found[1] not in {outcome.experiment for outcome in outcomes}:
+            lines[found[1]] = [*(lines[found[1]] or []), line]
+    where = _report.environment().rpartition(" · ")[2]
+    for outcome in outcomes:
+        line = " | ".join([f"| `{outcome.experiment}`", *outcome.cells, f"{where} |"])
+        lines[outcome.experiment] = [*(lines[outcome.experiment] or []), line]
+    return HEADER + "".join(line + "\n" for some in lines.values() for line in some or [])
