@@ -63,8 +63,9 @@ def _list_experiments() -> int:
 
 def _update_readme() -> int:
     readme = pathlib.Path(__file__).parent.parent / "README.md"
-    text = readme.read_text(encoding="utf8")
-    readme.write_text(_contract.with_results(text), encoding="utf8")
+    results = _contract.RESULTS.read_text(encoding="utf8")
+    text = _contract.with_results(readme.read_text(encoding="utf8"), results)
+    readme.write_text(text, encoding="utf8")
     print(f"results of {len(_contract.names())} experiments in {readme.name}")
     return 0
 
@@ -93,8 +94,8 @@ def _verify(wanted: Verify) -> int:
             for outcome in found:
                 finish("  ".join([outcome.experiment, *outcome.cells]))
             outcomes += found
-            text = _verify.RESULTS.read_text(encoding="utf8") if _verify.RESULTS.exists() else ""
-            _report.write(_verify.RESULTS, _verify.merged(text, found).encode())
+            text = _contract.RESULTS.read_text(encoding="utf8") if _contract.RESULTS.exists() else ""
+            _report.write(_contract.RESULTS, _verify.merged(text, found).encode())
     Console().print(_verify.table(outcomes))
     return int(any(outcome.verdict != "reached" for outcome in outcomes))
 

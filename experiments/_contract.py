@@ -42,6 +42,7 @@ from jaxnets.data import Dataset
 from jaxnets.learner import Learner
 from jaxnets.types import Batch, Metrics, State
 
+RESULTS = pathlib.Path(__file__).parent / "RESULTS.md"
 RUN_SETTINGS = ("num_steps", "batch_size", "sampling", "evaluate_every")
 
 
@@ -144,10 +145,15 @@ def read(module: ModuleType) -> Experiment:
     )
 
 
-def with_results(readme: str) -> str:
-    """The README with its table of results made anew from the experiments' docstrings."""
-    lines = ["| experiment | what it shows | expected |", "|---|---|---|"]
-    lines += [f"| `{one.name}` | {one.summary} | {one.section('Expected')} |" for one in map(load, names())]
+def with_results(readme: str, results: str) -> str:
+    """The README with its table of results made anew, from the experiments' first lines and RESULTS.md."""
+    lines = ["| experiment | what it shows | goals and what was reached |", "|---|---|---|"]
+    for one in map(load, names()):
+        found = re.findall(rf"^\| `{one.name}` \| (.*?) \| (.*?) \| (\w*)", results, re.MULTILINE)
+        reached = "; ".join(
+            f"{goal}: {verdict if verdict == 'not run' else value}" for goal, value, verdict in found
+        )
+        lines.append(f"| `{one.name}` | {one.summary} | {reached} |")
     opening, closing = "<!-- results -->", "<!-- /results -->"
     before, _, rest = readme.partition(opening)
     return before + "\n".join([opening, *lines, closing]) + rest.partition(closing)[2]

@@ -16,8 +16,6 @@ from experiments._contract import Experiment, Goal
 from experiments._run import Refusal, Result, train_row
 from jaxnets.check import InputError
 
-RESULTS = pathlib.Path(__file__).parent / "RESULTS.md"
-
 HEADER = """# What the experiments reach
 
 Made by `python -m experiments --verify [NAME ...]`, which trains every experiment to its goals, prints this

@@ -207,7 +207,7 @@ def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
 def _mistakes(best: Result, dataset: Dataset, most: int = 40) -> Figure:
     guesses = np.argmax(train.predict(best.learner, best.runs[0].state, dataset.test.inputs), axis=1)
     wrong = np.flatnonzero(guesses != dataset.test.targets)
-    names = dataset.class_names or [str(label) for label in range(dataset.num_classes)]
+    names = dataset.class_labels
     titles = [
         f"{names[label]} read as {names[guess]}"
         for label, guess in zip(dataset.test.targets[wrong], guesses[wrong], strict=True)

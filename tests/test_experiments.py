@@ -71,7 +71,7 @@ def test_verify_measures_goals_and_keeps_the_other_lines(monkeypatch, tmp_path, 
     results.write_text(
         _verify.HEADER + "| `xor` | a | b | reached | 1 | then |\n| `classifiers` | old |\n", "utf8"
     )
-    monkeypatch.setattr(_verify, "RESULTS", results)
+    monkeypatch.setattr(_contract, "RESULTS", results)
     goals = (
         Goal("test_accuracy", at_least=0.5, row="ridge", settings={"dataset": "iris"}, seeds=1),
         Goal(

@@ -45,6 +45,11 @@ class Dataset:
         return dataclasses.replace(self, **changes)
 
     @property
+    def class_labels(self) -> list[str]:
+        """A word for each class: its name, or its number where it has none."""
+        return list(self.class_names) or [str(label) for label in range(self.num_classes or 0)]
+
+    @property
     def splits(self) -> dict[str, Batch]:
         """The splits there are, by name."""
         named = {name: getattr(self, name) for name in ("train", "valid", "test")}
