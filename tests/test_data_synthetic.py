@@ -68,6 +68,19 @@ def test_curves_separate_with_the_margin(margin):
         assert abs(rows.targets.mean() - 0.5) < 0.05
 
 
+def test_circles_have_their_radii_and_the_same_mean():
+    rows = compiled(synthetic.circles, num_examples=4000, radius=0.5, noise=0.05)
+    distance = np.linalg.norm(rows.inputs, axis=1)
+    for label, radius in ((0, 1.0), (1, 0.5)):
+        mine = distance[rows.targets == label]
+        assert abs(mine.mean() - radius) < 0.01
+        assert abs(mine.std() - 0.05) < 0.005
+        assert abs(rows.inputs[rows.targets == label].mean(0)).max() < 0.06  # 4 standard errors
+    design = np.c_[rows.inputs, np.ones(4000)]
+    line = np.linalg.lstsq(design, 2.0 * rows.targets - 1, rcond=None)[0]
+    assert ((design @ line > 0) == rows.targets).mean() < 0.55
+
+
 def test_abs_sine_covers_its_interval():
     rows = compiled(synthetic.abs_sine, num_examples=2000, stop=2 * np.pi)
     np.testing.assert_allclose(rows.targets, np.abs(np.sin(rows.inputs)), atol=1e-6)
@@ -124,6 +137,7 @@ def test_load_gives_host_arrays(name):
     [
         (synthetic.negation, {"max_length": 5}, "max_length = 5, allowed are 6, 7, 8"),
         (synthetic.parabola, {"margin": 1.5}, r"margin = 1.5, allowed is \[0, 1\)"),
+        (synthetic.circles, {"radius": 1.0}, r"radius = 1.0, allowed is \[0, 1\)"),
         (synthetic.hyperbola, {"margin": 0.6}, r"margin = 0.6, allowed is \[0, 0.5\]"),
         (
             synthetic.low_rank_ratings,

@@ -98,6 +98,26 @@ def hyperbola(key: Key, *, num_examples: int, margin: Scalar = 0.1) -> Batch:
     return Batch(jnp.stack([x, side * jnp.where(labels == 1, beyond, between)], axis=1), labels)
 
 
+def circles(key: Key, *, num_examples: int, radius: Scalar = 0.4, noise: Scalar = 0.1) -> Batch:
+    """Points of the unit circle (class 0) and of one inside it (class 1), with normal noise.
+
+    The classes have the same mean, so that linear models are at chance (the best line is right twice in
+    three times); the distance from the origin tells them apart. ``radius`` is in [0, 1).
+
+    >>> rows = circles(jax.random.key(0), num_examples=9, noise=0.0)
+    >>> bool((rows.targets == (jnp.linalg.norm(rows.inputs, axis=1) < 0.7)).all())
+    True
+    """
+    check.interval("radius", radius, check.FRACTION)
+    label_key, angle_key, noise_key = jax.random.split(key, 3)
+    labels = jax.random.bernoulli(label_key, shape=(num_examples,)).astype(jnp.int32)
+    angles = jax.random.uniform(angle_key, (num_examples,), maxval=2 * jnp.pi)
+    points = jnp.where(labels == 1, radius, 1)[:, None] * jnp.stack(
+        [jnp.cos(angles), jnp.sin(angles)], axis=1
+    )
+    return Batch(points + noise * jax.random.normal(noise_key, points.shape), labels)
+
+
 def abs_sine(key: Key, *, num_examples: int, stop: Scalar = 4 * jnp.pi, noise: Scalar = 0.0) -> Batch:
     """``|sin x|`` for ``x`` uniform in [0, stop]: inputs ``[n, 1]``, targets ``[n, 1]``."""
     x_key, noise_key = jax.random.split(key)
@@ -198,6 +218,7 @@ SYNTHETIC: dict[str, Generator] = {
     "xor": Generator(xor, 1000, 2),
     "parabola": Generator(parabola, 1000, 2),
     "hyperbola": Generator(hyperbola, 1000, 2),
+    "circles": Generator(circles, 1000, 2),
     "abs_sine": Generator(abs_sine, 1000, None),
     "low_rank_ratings": Generator(low_rank_ratings, 1200, None),
     "negation": Generator(negation, 5000, 2),
