@@ -46,6 +46,16 @@ class Result(NamedTuple):
         return words
 
 
+    @property
+    def steps(self) -> np.ndarray:
+        """At which steps the history has entries, in the run that came farthest."""
+        return max((run.history["step"] for run in self.runs), key=len)
+
+    def histories(self, name: str) -> list[np.ndarray]:
+        """The history of one metric, an array a seed."""
+        return [run.history[name] for run in self.runs]
+
+
 class Refusal(NamedTuple):
     """A row that cannot be trained on this data, and why."""
 

@@ -122,8 +122,8 @@ def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     last = results[-1]
     logits = train.predict(last.learner, last.runs[0].state, dataset.test.inputs)
     counts = np.asarray(confusion_matrix(logits, dataset.test.targets))
-    steps = {result.name: result.runs[0].history["step"] for result in results}
-    curves = {result.name: [run.history["loss"] for run in result.runs] for result in results}
+    steps = {result.name: result.steps for result in results}
+    curves = {result.name: result.histories("loss") for result in results}
     names = dataset.class_labels
     return {
         "loss": plot.curves(steps, curves, x_label="step", y_label="training loss", log_y=True),

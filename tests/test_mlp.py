@@ -83,6 +83,22 @@ def test_every_layer_starts_from_kernel_init():
         np.testing.assert_array_equal(layer["kernel"], 0.5)
 
 
+def test_every_bias_starts_from_bias_init():
+    network = MLP(widths=(5, 4), num_outputs=3, bias_init=nn.initializers.constant(0.5))
+    for layer in network.init(jax.random.key(0), INPUTS)["params"].values():
+        np.testing.assert_array_equal(layer["bias"], 0.5)
+
+
+def test_without_biases_an_odd_activation_gives_an_odd_function():
+    """``f(-x) = -f(x)`` where every layer is odd; a bias breaks it."""
+    network = MLP(widths=(5, 4), num_outputs=3, activation=jnp.tanh, use_bias=False)
+    kernels = {name: {"kernel": layer["kernel"]} for name, layer in PARAMS.items()}
+    mirrored = [network.apply({"params": kernels}, sign * INPUTS) for sign in (1, -1)]
+    np.testing.assert_allclose(mirrored[0], -mirrored[1], atol=1e-6)
+    biased = [NETWORK.apply({"params": PARAMS}, sign * INPUTS) for sign in (1, -1)]
+    assert np.abs(biased[0] + biased[1]).max() > 0.1
+
+
 def test_accuracy_is_scikit_learns():
     """On 450 test digits both make some 10 mistakes; 2 points are 9 of them."""
     digits = data.load("digits", test_fraction=0.25)

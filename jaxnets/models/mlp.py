@@ -7,6 +7,7 @@ representations by back-propagating errors, 1986.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -23,6 +24,8 @@ class MLP(nn.Module):
         num_outputs: classes (the outputs are logits) or values.
         activation: of the hidden layers.
         kernel_init: ``(key, shape, dtype) -> W``.
+        bias_init: ``(key, shape, dtype) -> b``.
+        use_bias: whether there is a ``b`` at all.
 
     >>> import jax, jax.numpy as jnp
     >>> model = MLP(widths=(30,), num_outputs=10)
@@ -34,11 +37,16 @@ class MLP(nn.Module):
     num_outputs: int
     activation: Callable[[jax.Array], jax.Array] = nn.relu
     kernel_init: Callable = nn.initializers.lecun_normal()
+    bias_init: Callable = nn.initializers.zeros
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, x: Float[Array, "n ..."]) -> Float[Array, "n k"]:
         """Outputs of inputs of any shape, a row an example."""
+        dense = partial(
+            nn.Dense, kernel_init=self.kernel_init, bias_init=self.bias_init, use_bias=self.use_bias
+        )
         a = flatten(x)
         for width in self.widths:
-            a = self.activation(nn.Dense(width, kernel_init=self.kernel_init)(a))
-        return nn.Dense(self.num_outputs, kernel_init=self.kernel_init)(a)
+            a = self.activation(dense(width)(a))
+        return dense(self.num_outputs)(a)

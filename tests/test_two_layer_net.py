@@ -1,0 +1,73 @@
+"""The two-layer network: its gradient on colour images, its penalty and its decaying rate."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import _contract
+from experiments import two_layer_net as experiment
+from jaxnets import losses, train
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """Forty small colour images, bright in the channel of their class."""
+    path = tmp_path_factory.mktemp("data") / "colours.npz"
+    labels = np.arange(40) % 3
+    images = np.random.default_rng(0).uniform(0, 0.5, (40, 4, 5, 3)) + 0.5 * np.eye(3)[labels][:, None, None]
+    np.savez(path, inputs=images.astype(np.float32), targets=labels)
+    settings = experiment.Settings(dataset=str(path), num_hidden=6, num_epochs=2, num_steps=60, batch_size=8)
+    return _contract.complete(settings, experiment.data(settings))
+
+
+def fit(settings, **hparams):
+    learner = experiment.learner(experiment.Hparams(spread=0.1, **hparams), settings)
+    arguments = {"num_steps": settings.num_steps, "batch_size": 8, "sampling": "replacement"}
+    dataset = experiment.data(settings)
+    run = train.run(
+        jax.random.key(0), learner, dataset, metrics=experiment.metrics, evaluate_every=30, **arguments
+    )
+    return learner, run
+
+
+def test_learns_colour_images_and_keeps_the_history(settings):
+    _, run = fit(settings)
+    assert run.history["loss"][-1] < 0.5 * run.history["loss"][0]
+    assert run.history["accuracy"][-1] > run.history["accuracy"][0]
+    assert run.history["valid_accuracy"][-1] == 1.0
+
+
+def test_gradient_by_hand_is_autodiffs_leaf_by_leaf(settings):
+    with jax.enable_x64(True):
+        normal = np.random.default_rng(1).normal
+        params = experiment.Net(normal(size=(60, 6)), normal(size=6), normal(size=(6, 3)), normal(size=3))
+        x, labels = normal(size=(9, 4, 5, 3)), np.arange(9, dtype=np.int32) % 3
+
+        def plain(params):
+            hidden = jnp.maximum(x.reshape(9, 60) @ params.w1 + params.b1[None], 0)
+            entropy = losses.softmax_cross_entropy(hidden @ params.w2 + params.b2[None], labels)
+            return entropy + 0.15 * ((params.w1**2).sum() + (params.w2**2).sum())
+
+        value, gradient = jax.jit(experiment.value_and_grad)(params, x, labels, l2=0.3)
+        expected, slope = jax.jit(jax.value_and_grad(plain))(params)
+        assert float(value) == pytest.approx(float(expected), rel=1e-12)
+        for name in gradient._fields:
+            np.testing.assert_allclose(
+                getattr(gradient, name), getattr(slope, name), atol=1e-12, err_msg=name
+            )
+
+
+def test_rate_decays_after_an_epoch_not_before(settings):
+    """With a rate that vanishes after the first epoch the second changes nothing."""
+    learner = experiment.learner(experiment.Hparams(decay=1e-9), settings)
+    batch = experiment.data(settings).train
+    state = learner.init(jax.random.key(0), batch)
+    step = jax.jit(lambda state: learner.step(jax.random.key(1), state, batch)[0])
+    moved = []
+    for _ in range(32):
+        new = step(state)
+        moved.append(float(jnp.abs(new.params.w2 - state.params.w2).max()))
+        state = new
+    assert min(moved[:30]) > 1e-5
+    assert max(moved[30:]) < 1e-8
