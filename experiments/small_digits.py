@@ -107,6 +107,6 @@ def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
             title=f"{dataset.name}: {longest.settings.num_hidden} hidden units",
         ),
         "confusion": plot.confusion_matrix(
-            confusion_matrix(scores, dataset.test.targets), dataset.class_labels, title="test rows at the end",
+            confusion_matrix(scores, dataset.test.targets), dataset.class_labels, title="test rows",
         ),
     }  # fmt: skip

@@ -4,7 +4,20 @@ Start reading in ``learner.py`` (the one abstraction) and ``train.py`` (the one 
 what can be trained, ``data.load`` what it can be trained on.
 """
 
-from jaxnets import data, kernels, layers, losses, metrics, models, plot, schedules, train
+from jaxnets import (
+    backprop,
+    data,
+    kernels,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    plot,
+    schedules,
+    step_sizes,
+    train,
+)
 from jaxnets.check import InputError
 from jaxnets.learner import Learner, gradient
 from jaxnets.models.closed_form import closed_form
@@ -12,6 +25,6 @@ from jaxnets.models.closed_form import closed_form
 __version__ = "0.1.0"
 
 __all__ = [
-    "InputError", "Learner", "closed_form", "data", "gradient", "kernels", "layers", "losses",
-    "metrics", "models", "plot", "schedules", "train",
+    "InputError", "Learner", "backprop", "closed_form", "data", "gradient", "kernels", "layers", "losses",
+    "metrics", "models", "optimizers", "plot", "schedules", "step_sizes", "train",
 ]  # fmt: skip
