@@ -1,0 +1,125 @@
+"""What hidden units do: lines in the plane of the inputs, and a space in which one line is enough.
+
+Source: the courses' pictures of a parabola and a hyperbola between two classes, with 2 and 4 hidden units,
+and of the classes as the hidden layer sees them.
+Command: python -m experiments hidden_space
+Expected: test accuracy, mean ± std over 5 seeds on 2 CPU cores, 2026-11-22: parabola_2 0.985 ± 0.000,
+parabola_4 0.986 ± 0.002, hyperbola_2 0.970 ± 0.000, hyperbola_4 0.988 ± 0.002; a fit takes less than a
+second.
+
+Two units bound the hyperbola's middle by two parallel lines, which miss its waist; four bend them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import tyro
+
+from experiments._contract import Goal
+from jaxnets import losses, models, plot, schedules
+from jaxnets.check import POSITIVE, Interval
+from jaxnets.data import Dataset, load
+from jaxnets.learner import Learner, gradient
+from jaxnets.metrics import accuracy
+from jaxnets.types import Array, Batch, Float, Int, Metrics, Params
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from experiments._run import Result
+
+
+class Hparams(NamedTuple):
+    """Traced scalars."""
+
+    learning_rate: Annotated[float, POSITIVE] = 0.03
+    """Adam's at the start; it falls to 0 along a cosine."""
+
+
+class Settings(NamedTuple):
+    """Static choices."""
+
+    dataset: tyro.conf.Fixed[str] = "parabola"
+    """Or ``hyperbola``."""
+    num_hidden: tyro.conf.Fixed[int] = 2
+    """Hidden units."""
+    num_steps: Annotated[int, Interval(1, 2**31 - 1)] = 4000
+    """Updates."""
+    batch_size: Annotated[int, Interval(1)] = 50
+    """Rows an update."""
+
+
+GOALS = (
+    Goal("test_accuracy", at_least=0.98, row="parabola_2"),
+    Goal("test_accuracy", at_least=0.98, row="parabola_4"),
+    Goal("test_accuracy", at_least=0.98, row="hyperbola_4"),
+)
+
+
+def data(settings: Settings) -> Dataset:
+    """A thousand points, 0.1 or more away from the curve; a fifth for testing."""
+    return load(settings.dataset)
+
+
+def learner(hparams: Hparams, settings: Settings) -> Learner:
+    """2-h-2: tanh, softmax."""
+    rate = schedules.cosine_decay(hparams.learning_rate, num_steps=settings.num_steps)
+    network = models.MLP((settings.num_hidden,), num_outputs=2, activation=jnp.tanh)
+    return gradient(network, losses.softmax_cross_entropy, optax.adam(rate))
+
+
+def metrics(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
+    """Share of rows whose larger score is their label's."""
+    return {"accuracy": accuracy(scores, labels)}
+
+
+def variants() -> dict[str, tuple[Hparams, Settings]]:
+    """Both curves with both widths."""
+    pairs = [(curve, width) for curve in ("parabola", "hyperbola") for width in (2, 4)]
+    return {f"{curve}_{width}": (Hparams(), Settings(curve, width)) for curve, width in pairs}
+
+
+def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
+    """For the best seed of each row: regions, the hidden units' lines, and the classes in hidden space."""
+    pictures = {}
+    for result in results:
+        best = int(np.argmax(result.metrics["test_accuracy"]))
+        state, rows = result.runs[best].state, data(result.settings).train
+        hidden, output = (jax.tree.map(np.asarray, state.params[f"Dense_{layer}"]) for layer in (0, 1))
+        title = f"{result.name}: {result.metrics['test_accuracy'][best]:.1%} right"
+        pictures |= {
+            f"{result.name}_regions": plot.decision_regions(
+                lambda x, result=result, state=state: result.learner.predict(state, x), *rows, title=title
+            ),
+            f"{result.name}_lines": plot.lines_in_plane(
+                *rows, hidden["kernel"], hidden["bias"], title=f"{result.name}: where hidden units are 0"
+            ),
+            f"{result.name}_hidden": _hidden_space(result.name, rows, hidden, output),
+        }
+    return pictures
+
+
+def _hidden_space(name: str, rows: Batch, hidden: Params, output: Params) -> Figure:
+    """Two units as they are; of more, the plane that the output looks along, and the widest across it."""
+    activations = np.tanh(rows.inputs @ hidden["kernel"] + hidden["bias"])
+    weights, bias = output["kernel"] @ [-1, 1], output["bias"] @ [-1, 1]
+    names = ("hidden unit 1", "hidden unit 2")
+    if len(weights) > 2:
+        length = np.linalg.norm(weights)
+        along = weights / length
+        rest = activations - np.outer(activations @ along, along)
+        across = np.linalg.svd(rest - rest.mean(0), full_matrices=False)[2][0]
+        activations = np.stack([activations @ along, rest @ across], axis=1)
+        weights, names = (
+            np.array([length, 0.0]),
+            ("along the output's weights", "across, where it varies most"),
+        )
+    title = f"{name}: the classes in hidden space"
+    return plot.hidden_space(
+        activations, rows.targets, line=(weights, bias), feature_names=names, title=title
+    )

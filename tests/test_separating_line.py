@@ -1,0 +1,35 @@
+"""The line of a logistic regression: labels follow it, and a stronger L1 penalty turns it to an axis."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import separating_line
+from jaxnets import train
+from jaxnets.plane import degrees_between, line, line_between
+
+
+def test_labels_are_drawn_with_the_odds_of_the_line():
+    truth = line(jnp.array([2.0, -1.0]), jnp.array(0.3))
+    inputs, labels = separating_line.draw(jax.random.key(3), truth, num_examples=20_000)
+    odds = np.asarray(inputs @ truth.normal + truth.offset) * separating_line.STEEPNESS
+    near = np.abs(odds - 1.0) < 0.3
+    share = labels[near].mean()
+    assert share == pytest.approx(1 / (1 + np.exp(-1)), abs=3 * 0.5 / np.sqrt(near.sum()))
+
+
+def test_l1_turns_the_line_to_an_axis_and_l2_does_not():
+    settings = separating_line.Settings(num_examples=500)
+    rows = separating_line.data(settings).train
+
+    def fit(penalties):
+        model = separating_line.learner(penalties, settings)
+        state = train.run(jax.random.key(0), model, rows, num_steps=200).state
+        return line_between(state.coefficients, state.intercept)
+
+    penalties = separating_line.Hparams(l2=jnp.array([1.0, 0.0]), l1=jnp.array([0.0, 60.0]))
+    lines = jax.jit(jax.vmap(fit))(penalties)
+    by_l2, by_l1 = (jax.tree.map(lambda leaf, i=i: leaf[i], lines) for i in range(2))
+    assert float(degrees_between(by_l2, separating_line.TRUTH)) < 6
+    np.testing.assert_allclose(np.abs(by_l1.normal), [0, 1], atol=1e-6)

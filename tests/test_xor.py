@@ -1,0 +1,40 @@
+"""Exclusive or: labels are the exclusive or of the signs, the third input says nothing, tanh solves it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments import xor
+from jaxnets import train
+from jaxnets.metrics import accuracy
+from jaxnets.models import MLP
+
+
+def test_labels_are_the_exclusive_or_of_the_first_two_inputs():
+    inputs, labels = xor.data(xor.Settings(num_inputs=3)).train
+    assert inputs.shape == (4123, 3)
+    np.testing.assert_array_equal(labels, (inputs[:, 0] > 0) != (inputs[:, 1] > 0))
+    assert np.abs(np.corrcoef(inputs[:, 2], labels)[0, 1]) < 0.05
+    assert 0.95 < np.abs(inputs[:, 2]).max() <= 1
+
+
+def test_both_hidden_units_part_from_one_diagonal():
+    """After the plateau both lines are parallel, one on each side, and every row is right."""
+    settings = xor.Settings(num_examples=200, num_steps=4000)
+    rows, model = xor.data(settings).train, xor.learner(xor.Hparams(), settings)
+    state = jax.jit(lambda key: train.run(key, model, rows, num_steps=settings.num_steps).state)(
+        jax.random.key(0)
+    )
+    assert accuracy(model.predict(state, rows.inputs), jnp.asarray(rows.targets)) == 1
+    (one, other), (near, far) = state.params["Dense_0"]["kernel"].T, state.params["Dense_0"]["bias"]
+    cosine = one @ other / jnp.linalg.norm(one) / jnp.linalg.norm(other)
+    assert abs(cosine) > 0.9
+    assert near * jnp.sign(cosine) * far < 0
+
+
+def test_scores_are_the_one_output_with_both_signs():
+    settings = xor.Settings(num_examples=20)
+    rows, model = xor.data(settings).train, xor.learner(xor.Hparams(spread=1.0), settings)
+    state = model.init(jax.random.key(0), rows)
+    output = MLP((2,), 1, activation=jnp.tanh).apply({"params": state.params}, rows.inputs)
+    np.testing.assert_allclose(model.predict(state, rows.inputs), np.c_[-output, output], rtol=1e-6)
