@@ -1,0 +1,53 @@
+"""Least squares is NumPy's, integers come out as integers, and the order of the points does not count."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import line_parameters as experiment
+from jaxnets.data.synthetic import lines
+
+ROWS = lines(jax.random.key(1), num_examples=20, noise=0.05)
+
+
+def test_least_squares_is_that_of_numpy():
+    found = experiment.least_squares(ROWS.inputs)
+    fits = [np.polyfit(*np.asarray(points, np.float64).T, 1) for points in ROWS.inputs]
+    np.testing.assert_allclose(found["slope"], [slope for slope, _ in fits], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found["intercept"], np.round([intercept for _, intercept in fits]))
+
+
+def test_measures_are_zero_and_one_for_the_truth():
+    perfect = experiment.metrics(ROWS.targets, ROWS.targets)
+    assert {name: float(value) for name, value in perfect.items()} == {"integer_exact": 1, "slope_error": 0}
+    shifted = {"slope": ROWS.targets["slope"] + 0.5, "intercept": ROWS.targets["intercept"] + 1}
+    wrong = experiment.metrics(shifted, ROWS.targets)
+    np.testing.assert_allclose([wrong["integer_exact"], wrong["slope_error"]], [0, 0.5], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", experiment.HEADS)
+def test_heads_return_integers_whatever_the_order_of_the_points(name):
+    settings = experiment.Settings(head=name, num_steps=1)
+    learner = experiment.learner(experiment.Hparams(), settings)
+    state = jax.jit(learner.init)(jax.random.key(0), ROWS)
+    found, turned = (learner.predict(state, points) for points in (ROWS.inputs, ROWS.inputs[:, ::-1]))
+    assert jnp.issubdtype(found["intercept"].dtype, jnp.integer)
+    assert found["intercept"].min() >= -2
+    assert found["intercept"].max() <= 2
+    np.testing.assert_allclose(found["slope"], turned["slope"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs"),
+    [
+        ("softmax", 9 * np.eye(5)),
+        ("ordinal", 4.0 * np.arange(-2, 3)[:, None]),
+        ("rounding", np.array([[-3.0], [1.2], [2.4], [2.6], [7.0]])),
+    ],
+)
+def test_heads_decode_what_their_losses_ask_for(name, outputs):
+    head, classes = experiment.HEADS[name], np.arange(5)
+    np.testing.assert_array_equal(head.decode(jnp.float32(outputs)), classes)
+    wrong = head.loss(jnp.float32(outputs), jnp.asarray(classes[::-1].copy()))
+    assert head.loss(jnp.float32(outputs), jnp.asarray(classes)) < wrong
