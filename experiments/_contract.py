@@ -121,13 +121,14 @@ def read(module: ModuleType) -> Experiment:
     """The experiment that a module defines."""
     name = module.__name__.rpartition(".")[2]
     missing = [part for part in ("Hparams", "Settings", "data", "learner") if not hasattr(module, part)]
-    if not hasattr(module, "metrics") and not hasattr(module, "evaluate"):
+    metrics = getattr(module, "metrics", None)
+    if not callable(getattr(module, "evaluate", metrics)):  # an imported jaxnets.metrics is none
         missing.append("metrics or evaluate")
     if missing:
         raise check.InputError(
             f"experiment {name}: {', '.join(missing)} missing, see experiments/_contract.py"
         )
-    metrics = getattr(module, "metrics", None)
+    metrics = metrics if callable(metrics) else None
     return Experiment(
         name=name,
         docstring=module.__doc__.strip(),

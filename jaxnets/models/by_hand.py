@@ -22,7 +22,7 @@ def by_hand(
     Args:
         init: ``key -> params``.
         value_and_grad: ``(params, inputs, targets) -> (loss, gradient)``: a gradient derived by hand (see
-            :mod:`jaxnets.backprop`), or ``jax.value_and_grad`` of a loss; the gradient has the shape of params.
+            :mod:`jaxnets.backprop`), or ``jax.value_and_grad`` of a loss; the gradient is a pytree as params.
         predict: ``(params, inputs) -> outputs``.
 
     >>> import jax.numpy as jnp

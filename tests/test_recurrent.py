@@ -1,0 +1,109 @@
+"""Recurrent layers: the cells' formulas step by step, and what lies beyond a row's end has no effect."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnets.layers import Recurrent, recurrent
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(4, 6, 3))
+LENGTHS = np.array([6, 1, 0, 4])
+PADDING = np.arange(6)[None] >= LENGTHS[:, None]
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def dense(part, x):
+    return x @ part["kernel"] + part.get("bias", 0)
+
+
+def vanilla(p, x, h, c):
+    return np.tanh(dense(p["i"], x) + dense(p["h"], h)), c
+
+
+def lstm(p, x, h, c):
+    i, f, g, o = (dense(p[f"i{gate}"], x) + dense(p[f"h{gate}"], h) for gate in "ifgo")
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def gru(p, x, h, c):
+    r, z = (sigmoid(dense(p[f"i{gate}"], x) + dense(p[f"h{gate}"], h)) for gate in "rz")
+    return (1 - z) * np.tanh(dense(p["in"], x) + r * dense(p["hn"], h)) + z * h, c
+
+
+def states_by_loop(cell, params, row):
+    h = c = np.zeros(5)
+    states = []
+    for x in row:
+        h, c = cell(params, x, h, c)
+        states.append(h)
+    return np.array(states).reshape(len(row), 5)
+
+
+def layer(cell, **options):
+    model = Recurrent(5, cell=cell, **options)
+    with jax.enable_x64(True):
+        drawn = model.init(jax.random.key(0), X, LENGTHS)["params"]
+        params = jax.tree.map(lambda leaf: RANDOM.normal(size=leaf.shape), drawn)
+
+        @jax.jit
+        def states(x, lengths):
+            return model.apply({"params": params}, x, lengths)
+
+        def states_64(x, lengths=LENGTHS):
+            with jax.enable_x64(True):
+                return np.asarray(states(x, lengths))
+
+        return states_64, params
+
+
+CELLS = [(recurrent.vanilla, vanilla), (recurrent.lstm, lstm), (recurrent.gru, gru)]
+
+
+@pytest.mark.parametrize(("cell", "formula"), CELLS, ids=["vanilla", "lstm", "gru"])
+def test_states_are_the_formulas_in_both_directions(cell, formula):
+    states, params = layer(cell, bidirectional=True)
+    found = states(X)
+    forwards, backwards = (params[name] for name in sorted(params))
+    for row, length, x in zip(found, LENGTHS, X, strict=True):
+        x = x[:length]
+        np.testing.assert_allclose(row[:length, :5], states_by_loop(formula, forwards, x), rtol=1e-9)
+        np.testing.assert_allclose(
+            row[:length, 5:], states_by_loop(formula, backwards, x[::-1])[::-1], rtol=1e-9
+        )
+        assert (row[length:] == 0).all()
+
+
+def test_padding_has_no_effect_and_no_gradient():
+    states, _ = layer(recurrent.lstm, bidirectional=True)
+    other = np.where(PADDING[:, :, None], 100.0, X)
+    longer = np.concatenate([other, other], axis=1)
+    np.testing.assert_array_equal(states(X), states(other))
+    np.testing.assert_allclose(states(X), states(longer)[:, :6], rtol=1e-12)
+    model = Recurrent(5, bidirectional=True)
+    params = model.init(jax.random.key(0), X, LENGTHS)
+    slope = jax.grad(lambda x: jnp.sum(jnp.sin(model.apply(params, x, LENGTHS))))(jnp.asarray(X))
+    assert (slope[PADDING] == 0).all()
+    assert (slope[~PADDING] != 0).all()
+
+
+POOLS = [
+    (recurrent.last, lambda row: row[-1]),
+    (recurrent.mean, lambda row: row.mean(axis=0)),
+    (recurrent.scaled_sum, lambda row: row.sum(axis=0) / np.sqrt(len(row))),
+    (recurrent.largest, lambda row: row.max(axis=0)),
+]
+
+
+@pytest.mark.parametrize(("pool", "of_row"), POOLS, ids=["last", "mean", "sum", "largest"])
+def test_pools_see_the_words_alone(pool, of_row):
+    states = np.where(PADDING[:, :, None], 0, X - 10).astype(np.float32)
+    found = pool(states, LENGTHS)
+    for row, length, vector in zip(states, LENGTHS, found, strict=True):
+        expected = of_row(row[:length]) if length else np.zeros(3)
+        np.testing.assert_allclose(vector, expected, rtol=1e-6)
