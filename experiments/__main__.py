@@ -96,7 +96,7 @@ def _verify(wanted: Verify) -> int:
             outcomes += found
             text = _contract.RESULTS.read_text(encoding="utf8") if _contract.RESULTS.exists() else ""
             _report.write(_contract.RESULTS, _verify.merged(text, found).encode())
-    Console().print(_verify.table(outcomes))
+    _report.show(_verify.table(outcomes))
     return int(any(outcome.verdict != "reached" for outcome in outcomes))
 
 
@@ -112,7 +112,10 @@ def _parse(experiment: Experiment, arguments: list[str]) -> tuple[Common, dict[s
     )
     description = re.sub(r"\n(?=[A-Z]\w+: )", "\n\n", experiment.docstring)
     given = _parse_or_refuse(options, f"{USAGE} {experiment.name}", description, arguments)
-    named = {word.partition("=")[0][2:].replace("-", "_") for word in arguments if word.startswith("--")}
+    options_given = {
+        word.partition("=")[0][2:].replace("-", "_") for word in arguments if word.startswith("--")
+    }
+    named = options_given | {name.removeprefix("no_") for name in options_given}
     rows = experiment.variants()
     for row in given.common.rows:
         check.choice("row", row, rows)
@@ -172,7 +175,7 @@ def _run(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]
     dataset = experiment.data(trained[0].settings)
     numbers = experiment.checks(trained, dataset) if len(trained) == len(experiment.variants()) else {}
     pictures = _report.write_figures(out, experiment.figures(trained, dataset))
-    Console().print(_report.table(results, title=f"{experiment.name} on {dataset.name}"))
+    _report.show(_report.table(results, title=f"{experiment.name} on {dataset.name}"))
     print(*_report.write_checks(out, numbers), out / "table.csv", *pictures, sep="\n")
     return 0
 

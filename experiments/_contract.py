@@ -43,6 +43,8 @@ from jaxnets.learner import Learner
 from jaxnets.types import Batch, Metrics, State
 
 RESULTS = pathlib.Path(__file__).parent / "RESULTS.md"
+COMMON = ("seeds", "rows", "out", "precision")
+"""Options of the command line that every experiment has; no field may have such a name."""
 RUN_SETTINGS = ("num_steps", "batch_size", "sampling", "evaluate_every")
 
 
@@ -50,7 +52,8 @@ class Goal(NamedTuple):
     """What a number is to reach: the mean over seeds of a row's, or one of ``checks``.
 
     Attributes:
-        number: its name among the row's metrics, or among the checks where ``row`` is None.
+        number: its name among the row's metrics (or ``fit_seconds``), or among the checks where there is no
+            ``row``.
         at_least: lower bound.
         at_most: upper bound.
         row: of the experiment's table.
@@ -128,6 +131,8 @@ def read(module: ModuleType) -> Experiment:
         raise check.InputError(
             f"experiment {name}: {', '.join(missing)} missing, see experiments/_contract.py"
         )
+    for field in {*module.Hparams._fields, *module.Settings._fields} & {*COMMON}:
+        raise check.InputError(f"experiment {name}: a field {field!r}, which is an option of all experiments")
     metrics = metrics if callable(metrics) else None
     return Experiment(
         name=name,
@@ -161,10 +166,16 @@ def with_results(readme: str, results: str) -> str:
 
 
 def complete(settings: Any, dataset: Dataset) -> Any:
-    """Settings with what the data set knows in the place of None."""
+    """Settings with what the data set knows in the place of None.
+
+    Raises:
+        InputError: the number of classes is asked of a data set without labels.
+    """
     known = {
         name: getattr(dataset, name, None) for name, value in settings._asdict().items() if value is None
     }
+    if "num_classes" in known and known["num_classes"] is None:
+        raise check.InputError(f"data set {dataset.name!r}: labels of classes are needed")
     if "num_steps" in known and hasattr(settings, "num_epochs"):
         known["num_steps"] = settings.num_epochs * steps_per_epoch(dataset, settings.batch_size)
     return settings._replace(**known)

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import platform
 import re
 import sys
 import tempfile
@@ -60,13 +61,21 @@ def table(results: list[Result | Refusal], *, title: str) -> Table:
     columns = [name for name in _columns(found) if not name.endswith("_std")]
     for name in columns:
         left = name in ("row", "status")
-        heading = name.removesuffix("_mean").removesuffix("_seconds").removeprefix("train_")
+        heading = "rows" if name == "train_rows" else name.removesuffix("_mean").removesuffix("_seconds")
+        widest = max(len(record["row"]) for record in found) if name == "row" else None
         view.add_column(
-            heading.replace("_", " "), justify="left" if left else "right", no_wrap=name != "status"
-        )
+            heading.replace("_", " "), justify="left" if left else "right", min_width=widest,
+            no_wrap=name != "status",
+        )  # fmt: skip
     for record in found:
         view.add_row(*(escape(_cell(record, name)) for name in columns))
     return view
+
+
+def show(view: Table) -> None:
+    """Prints a table: as wide as the terminal, or as it needs where the output goes into a file."""
+    console = Console()
+    Console(width=None if console.is_terminal else 200).print(view)
 
 
 def line(row: Result | Refusal) -> str:
@@ -93,14 +102,23 @@ def _cell(record: dict[str, Any], column: str) -> str:
 
 def environment() -> str:
     """Where and how the numbers were made."""
-    device = jax.devices()[0]
+    kind = jax.devices()[0].device_kind
+    device = _processor() if kind == "cpu" else kind
     precision = jax.config.jax_default_matmul_precision
     cores = f", {len(os.sched_getaffinity(0))} cores" if hasattr(os, "sched_getaffinity") else ""
     return (
         "mean ± std over seeds (initialisation and order of the rows; the split is fixed) · "
-        f"jax {jax.__version__}, {jax.device_count()} x {device.device_kind}{cores}, "
+        f"jax {jax.__version__}, {jax.device_count()} x {device}{cores}, "
         f"{precision} products, {datetime.date.today()}"
     )
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it."""
+    with suppress(OSError):
+        names = re.findall(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        return " ".join(names[0].split()) if names else "cpu"
+    return platform.processor() or "cpu"
 
 
 def prepare(out: pathlib.Path) -> None:

@@ -45,7 +45,6 @@ class Result(NamedTuple):
             words.append(f"{name} at step {int(run.status.step)}" if name == "diverged" else name)
         return words
 
-
     @property
     def steps(self) -> np.ndarray:
         """At which steps the history has entries, in the run that came farthest."""

@@ -19,9 +19,10 @@ from jaxnets.check import InputError
 HEADER = """# What the experiments reach
 
 Made by `python -m experiments --verify [NAME ...]`, which trains every experiment to its goals, prints this
-table and replaces the lines of the experiments it ran: mean ± standard deviation over the seeds.
+table and replaces the lines of the experiments it ran: mean ± standard deviation over the seeds. Seconds are
+those of a fit, or, where a number belongs to no row, of all fits and checks of the experiment.
 
-| experiment | goal | reached | | seconds a fit | measured |
+| experiment | goal | reached | | seconds | measured |
 |---|---|---|---|---|---|
 """
 
@@ -55,8 +56,9 @@ class Outcome(NamedTuple):
         wanted += f" ({goal.row}{where})" if goal.row else f" ({where[2:]})" * bool(where)
         reached = ""
         if self.value is not None:
-            spread = f" ± {_number(self.std)}, {self.seeds} seeds" if self.seeds > 1 else ""
-            reached = _number(self.value) + spread
+            form = ".4f" if self.value == 0 or 0.005 <= abs(self.value) < 1000 else ".2g"
+            reached = f"{self.value:{form}}"
+            reached += f" ± {self.std:{form}}, {self.seeds} seeds" if self.seeds > 1 else ""
         verdict = self.verdict + (f": {self.remark}" if self.remark else "")
         return [wanted, reached, verdict, f"{self.seconds:.1f}" if self.seconds else ""]
 
@@ -90,15 +92,21 @@ def _outcomes(
         hparams, settings = experiment.variants()[name]
         settings = settings._replace(**changes)
         results[name] = train_row(
-            experiment, name, hparams, settings, seeds=seeds.get(name, 1), report=report
+            experiment, name, hparams, settings, seeds=seeds.get(name, seeds.get(None, 1)), report=report
         )
-    checks, seconds = {}, time.perf_counter() - begun
-    if None in seeds:
-        trained = [result for result in results.values() if isinstance(result, Result)]
-        checks = experiment.checks(trained, experiment.data(trained[0].settings)) if trained else {}
-        seconds = time.perf_counter() - begun
+    refused = [
+        f"{result.name}: {result.reason}" for result in results.values() if isinstance(result, Refusal)
+    ]
+    checks = {}
+    if None in seeds and not refused:
+        trained = list(results.values())
+        checks = experiment.checks(trained, experiment.data(trained[0].settings))
+    seconds = time.perf_counter() - begun
     for goal in goals:
-        yield _outcome(experiment.name, goal, results, checks, seconds)
+        if goal.row is None and refused:
+            yield Outcome(experiment.name, goal, remark="; ".join(refused))
+        else:
+            yield _outcome(experiment.name, goal, results, checks, seconds)
 
 
 def _outcome(
@@ -110,7 +118,7 @@ def _outcome(
     result = results[goal.row]
     if isinstance(result, Refusal):
         return Outcome(name, goal, remark=result.reason)
-    values = result.metrics[goal.number]
+    values = (result.metrics | {"fit_seconds": result.seconds_to_fit})[goal.number]
     remark = "" if goal.is_reached(values.mean()) else goal.note
     fit = float(result.seconds_to_fit.mean())
     return Outcome(name, goal, float(values.mean()), float(values.std()), len(values), fit, remark)
@@ -126,14 +134,10 @@ def _located(settings: dict[str, Any], files: pathlib.Path) -> dict[str, Any]:
     return settings | {"dataset": str(files / name)}
 
 
-def _number(value: float) -> str:
-    return f"{value:.4f}" if value == 0 or 0.005 <= abs(value) < 1000 else f"{value:.2g}"
-
-
 def table(outcomes: list[Outcome]) -> Table:
     """The outcomes for a terminal."""
     view = Table(caption=_report.environment(), box=None, padding=(0, 2, 0, 0))
-    for heading in ("experiment", "goal", "reached", "", "s a fit"):
+    for heading in ("experiment", "goal", "reached", "", "seconds"):
         view.add_column(heading, justify="left")
     for outcome in outcomes:
         view.add_row(*map(escape, [outcome.experiment, *outcome.cells]))

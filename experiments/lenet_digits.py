@@ -4,7 +4,8 @@ Source: the courses' LeNet, SGD at 0.001, 20,000 steps of 100, 0.9712 on MNIST; 
 1998, Gradient-based learning applied to document recognition (0.9905, with distortions 0.992); Simard,
 Steinkraus & Platt 2003, Best practices for convolutional neural networks (0.9960, with elastic distortions).
 Command: python -m experiments lenet_digits --dataset mnist
-Expected: PENDING
+Expected: test accuracy on mnist with 1 seed on 2 CPU cores, 2026-11-22: recipe 0.996, 59 minutes on a busy
+machine.
 
 The recipe: digits turned, stretched and shifted anew at each step, dropout, and Adam under a rate that
 warms up and falls to 0 along a cosine.
@@ -73,6 +74,7 @@ SMALL = {"features": (2, 2), "widths": (8,)}
 GOALS = (
     Goal("test_accuracy", at_least=0.9712, row="source", settings={"dataset": "mnist"}),
     Goal("test_accuracy", at_least=0.994, row="recipe", settings={"dataset": "mnist"}, seeds=1),
+    Goal("fit_seconds", at_most=900, row="recipe", settings={"dataset": "mnist"}, seeds=1),
 )
 
 

@@ -42,7 +42,7 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    rows: tyro.conf.Fixed[str] = "separable"
+    kind: tyro.conf.Fixed[str] = "separable"
     """Or ``overlapping``: two normal classes, of which the best line gets 0.933 right."""
     averaged: tyro.conf.Fixed[bool] = False
     """Whether the mean of the weights predicts, over all rows seen."""
@@ -93,12 +93,12 @@ def separable(key: Key, *, num_examples: int, margin: float) -> Problem:
 def data(settings: Settings) -> Dataset:
     """Separable rows, or two classes that overlap; every second row is for testing."""
     key, twice = jax.random.key(0), 2 * settings.num_examples
-    if settings.rows == "separable":
+    if settings.kind == "separable":
         rows = separable(key, num_examples=twice, margin=settings.margin).rows
     else:
         rows = synthetic.two_gaussians(key, num_examples=twice)
     first, second = (jax.tree.map(lambda leaf, half=half: np.asarray(leaf[half::2]), rows) for half in (0, 1))
-    return Dataset(first, test=second, name=settings.rows, num_classes=2)
+    return Dataset(first, test=second, name=settings.kind, num_classes=2)
 
 
 def learner(hparams: Hparams, settings: Settings) -> Learner:

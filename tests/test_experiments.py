@@ -1,6 +1,7 @@
 """Every experiment keeps the contract; the command line answers with tables, files or one line."""
 
 import csv
+import dataclasses
 import json
 import os
 import pathlib
@@ -42,20 +43,37 @@ def test_hparams_are_numbers_and_settings_are_static(experiment):
         _contract.check_intervals(hparams)
 
 
-def test_first_row_trains_for_two_steps_and_gives_what_it_promises(experiment):
-    name, (hparams, settings) = next(iter(experiment.variants().items()))
-    small = {name: value for name, value in experiment.small.items() if name in settings._fields}
-    assert small == experiment.small, "SMALL names a field that Settings has not"
-    settings = settings._replace(**small)
-    if hasattr(settings, "num_steps") and settings.num_steps != 1:
-        settings = settings._replace(num_steps=2)
-    result = train_row(experiment, name, hparams, settings, seeds=1, report=lambda *news: None)
-    assert isinstance(result, Result), result
-    (run,) = result.runs
-    assert np.isfinite(run.history["loss"]).all()
-    assert result.metrics
-    for figure in experiment.figures([result], experiment.data(result.settings)).values():
+def train_two_steps(experiment, names):
+    """Rows with the settings of SMALL, for two steps or the one of a closed form."""
+    results = []
+    for name in names:
+        hparams, settings = experiment.variants()[name]
+        settings = settings._replace(**experiment.small)
+        if getattr(settings, "num_steps", 1) != 1:
+            settings = settings._replace(num_steps=2)
+        results.append(train_row(experiment, name, hparams, settings, seeds=1, report=lambda *news: None))
+        assert isinstance(results[-1], Result), results[-1]
+        assert np.isfinite(results[-1].runs[0].history["loss"]).all()
+        assert results[-1].metrics
+    return results
+
+
+def assert_pictures(experiment, results):
+    for figure in experiment.figures(results, experiment.data(results[0].settings)).values():
         assert any(axes.has_data() for axes in figure.axes)
+
+
+def test_two_rows_train_for_two_steps_and_give_what_they_promise(experiment):
+    rows = [*experiment.variants()][:1] + [goal.row for goal in experiment.goals if goal.row][:1]
+    assert_pictures(experiment, train_two_steps(experiment, dict.fromkeys(rows)))
+
+
+@pytest.mark.release
+def test_all_rows_train_for_two_steps_and_are_checked(experiment):
+    results = train_two_steps(experiment, experiment.variants())
+    checks = experiment.checks(results, experiment.data(results[0].settings))
+    assert {goal.number for goal in experiment.goals if goal.row is None} <= set(checks)
+    assert_pictures(experiment, results)
 
 
 def test_goals_name_rows_and_settings_that_exist(experiment):
@@ -89,6 +107,35 @@ def test_verify_measures_goals_and_keeps_the_other_lines(monkeypatch, tmp_path, 
     ] * 3
     assert "test accuracy ≥ 1.1 (lda, dataset iris)" in made[1]
     assert "missed: too much" in " ".join(capsys.readouterr().out.split())
+
+
+def test_verify_measures_checks_over_their_seeds_and_not_without_all_rows(monkeypatch, tmp_path):
+    monkeypatch.setattr(_contract, "RESULTS", tmp_path / "RESULTS.md")
+    variants = {name: classifiers.variants()[name] for name in ("ridge", "lda")}
+    monkeypatch.setattr(classifiers, "variants", lambda: variants)
+    monkeypatch.setattr(
+        classifiers, "checks", lambda results, _: {"runs": len(results[0].runs)}, raising=False
+    )
+    monkeypatch.setattr(
+        classifiers, "GOALS", (Goal("runs", at_least=2, settings={"dataset": "iris"}, seeds=2),)
+    )
+    assert command.main(["--verify", "classifiers"]) == 0
+    variants["lenet"] = classifiers.Hparams(), classifiers.Settings("lenet")  # iris has no images
+    assert command.main(["--verify", "classifiers"]) == 1
+    assert "| not run: lenet: " in _contract.RESULTS.read_text(encoding="utf8")
+
+
+def test_a_field_with_the_name_of_a_common_option_is_refused(monkeypatch):
+    monkeypatch.setattr(classifiers, "Settings", type("Settings", (), {"_fields": ("rows",)}))
+    with pytest.raises(check.InputError, match="'rows', which is an option of all experiments"):
+        _contract.load("classifiers")
+    assert {field.name for field in dataclasses.fields(command.Common)} == {*_contract.COMMON}
+
+
+def test_flags_that_say_no_are_obeyed():
+    experiment = _contract.load("deep_sigmoid_digits")
+    _, rows = command._parse(experiment, ["--rows", "xavier", "--no-use-bias"])
+    assert not rows["xavier"][1].use_bias
 
 
 def test_checks_are_printed_and_written_where_all_rows_were_trained(monkeypatch, tmp_path, capsys):
@@ -152,6 +199,7 @@ BAD = [
     ("classifiers --learning-rate -0.1", "learning_rate = -0.1, allowed is [0, inf)"),
     ("classifiers --learning-rate nan", "learning_rate = nan, allowed is [0, inf)"),
     ("classifiers --dropout 1.5", "dropout = 1.5, allowed is [0, 1)"),
+    ("relu_digits --dataset boston", "labels of classes are needed"),
     ("classifiers --seeds 0", "--seeds 0, allowed are 1, 2, ..."),
     ("classifiers --rows svm", "unknown row 'svm'"),
     ("classifiers --rows mlp --num-steps -3", "num_steps = -3"),

@@ -56,7 +56,7 @@ class RandomAffine(nn.Module):
 
 
 def moved(image: Float[Array, "h w c"], parameters: Float[Array, " 6"]) -> Float[Array, "h w c"]:
-    """One image through the map of ``(r, a, b, g, shift down, shift right)``, see :class:`RandomAffine`.
+    """One image through the map of ``(r, a, b, g, s_0, s_1)``: content moves up ``s_0``, left ``s_1``.
 
     >>> moved(jnp.eye(3)[..., None], jnp.array([0.0, 0.0, 0.0, 0.0, 1.0, 0.0]))[..., 0].tolist()
     [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
