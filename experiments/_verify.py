@@ -145,14 +145,16 @@ def table(outcomes: list[Outcome]) -> Table:
 
 
 def merged(text: str, outcomes: list[Outcome]) -> str:
-    """RESULTS.md with the lines of these experiments made anew."""
-    lines = dict.fromkeys(_contract.names())
+    """RESULTS.md with the lines of these experiments made anew, without those of goals that are no more."""
+    made = {outcome.experiment for outcome in outcomes}
+    lines: dict[str, list[str]] = {name: [] for name in _contract.names()}
     for line in text.splitlines():
-        found = re.match(r"\| `(\w+)` \|", line)
-        if found and found[1] in lines and found[1] not in {outcome.experiment for outcome in outcomes}:
-            lines[found[1]] = [*(lines[found[1]] or []), line]
+        name, goal = re.match(r"(?:\| `(\w+)` \| (.*?) \|)?", line).groups()
+        wanted = name in lines and name not in made
+        if wanted and goal in {Outcome(name, one).cells[0] for one in _contract.load(name).goals}:
+            lines[name].append(line)
     where = _report.environment().rpartition(" · ")[2]
     for outcome in outcomes:
-        line = " | ".join([f"| `{outcome.experiment}`", *outcome.cells, f"{where} |"])
-        lines[outcome.experiment] = [*(lines[outcome.experiment] or []), line]
-    return HEADER + "".join(line + "\n" for some in lines.values() for line in some or [])
+        cells = " | ".join([f"| `{outcome.experiment}`", *outcome.cells, f"{where} |"])
+        lines[outcome.experiment].append(cells)
+    return HEADER + "".join(line + "\n" for some in lines.values() for line in some)

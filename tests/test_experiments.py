@@ -84,11 +84,15 @@ def test_goals_name_rows_and_settings_that_exist(experiment):
         rows[goal.row or next(iter(rows))][1]._replace(**goal.settings or {})
 
 
+OTHERS = """| `xor` | solved ≥ 1 (tanh_2_2_1) | 1 | reached | 1 | then |
+| `xor` | a goal of old | 1 | reached | 1 | then |
+| `classifiers` | old | 1 | reached | 1 | then |
+"""
+
+
 def test_verify_measures_goals_and_keeps_the_other_lines(monkeypatch, tmp_path, capsys):
     results = tmp_path / "RESULTS.md"
-    results.write_text(
-        _verify.HEADER + "| `xor` | a | b | reached | 1 | then |\n| `classifiers` | old |\n", "utf8"
-    )
+    results.write_text(_verify.HEADER + OTHERS, "utf8")
     monkeypatch.setattr(_contract, "RESULTS", results)
     goals = (
         Goal("test_accuracy", at_least=0.5, row="ridge", settings={"dataset": "iris"}, seeds=1),
