@@ -24,7 +24,7 @@ import tyro
 
 from experiments._contract import Goal
 from jaxnets import losses, models, plot
-from jaxnets.check import NON_NEGATIVE, POSITIVE, Interval, choice
+from jaxnets.check import NON_NEGATIVE, POSITIVE, InputError, Interval, choice
 from jaxnets.data import Dataset, load
 from jaxnets.learner import Learner, gradient
 from jaxnets.metrics import accuracy
@@ -77,9 +77,17 @@ OPTIMIZERS = {
 
 
 def data(settings: Settings) -> Dataset:
-    """Images of 20x20, all for training."""
+    """Images of 20x20, all for training.
+
+    Raises:
+        InputError: the rows are no images.
+    """
     whole = load(settings.dataset, test_fraction=0.0, num_examples=settings.num_examples)
     images = whole.train.inputs
+    if images.ndim != 4:
+        raise InputError(
+            f"data set {whole.name!r}: rows of shape {images.shape[1:]}, allowed are images [h, w, c]"
+        )
     small = jax.image.resize(images, (len(images), SIDE, SIDE, images.shape[3]), "linear")
     return whole.replace(train=Batch(np.asarray(small), whole.train.targets), test=None)
 

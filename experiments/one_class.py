@@ -35,7 +35,7 @@ from sklearn.svm import OneClassSVM
 
 from experiments._contract import Goal
 from jaxnets import losses, plot, schedules, train
-from jaxnets.check import NON_NEGATIVE, InputError, Interval
+from jaxnets.check import NON_NEGATIVE, InputError, Interval, choice
 from jaxnets.data import Dataset, load
 from jaxnets.layers import Conv, flatten
 from jaxnets.learner import Learner, gradient
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from experiments._run import Result
 
 NUM_DIGITS, NUM_REFERENCE, NUM_TEMPLATES = 10, 4, 500
+NETWORKS = ("cnn", "mlp")
 
 
 def balanced(
@@ -80,13 +81,13 @@ class Settings(NamedTuple):
     dataset: str = "mnist5k"
     """Images of ten classes, see jaxnets.data."""
     network: str = "cnn"
-    """``cnn`` or ``mlp``."""
+    """One of NETWORKS."""
     num_features: Annotated[int, Interval(1)] = 32
     """Of an image, for the detectors."""
     num_steps: Annotated[int, Interval(0, 2**31 - 1)] = 200
     """Updates of all ten networks."""
-    batch_size: Annotated[int, Interval(10)] = 320
-    """Images an update, as many of each digit; a network uses half of them."""
+    batch_size: Annotated[int, Interval(20)] = 320
+    """Images an update, a multiple of ten, as many of each digit; a network uses half of them."""
     sampling: tyro.conf.Fixed[Callable] = balanced
     """Order of the rows."""
 
@@ -129,6 +130,9 @@ def _load(name: str) -> Dataset:
 
 def learner(hparams: Hparams, settings: Settings) -> Learner:
     """Ten networks, one after another: digit ``d`` is known to the ``d``-th."""
+    choice("network", settings.network, NETWORKS)
+    if settings.batch_size % NUM_DIGITS:
+        raise InputError(f"batch_size = {settings.batch_size}, allowed are multiples of {NUM_DIGITS}")
 
     def loss(outputs: PyTree, labels: Int[Array, " n"]) -> jax.Array:
         features, logits = outputs

@@ -9,7 +9,7 @@ less), 0.0069 ± 0.0000 when the maximum itself is minimised; ten terms 3.9e-07 
 
 A Taylor series is exact at its centre and worst at the ends of the interval. Coefficients that minimise the
 squared error over Chebyshev nodes spread the error evenly, those that minimise a high power of it do so
-almost perfectly: the maximal error of three terms falls by a factor of a hundred. Where the series does not
+almost perfectly: the maximal error of three terms falls seventy-five times. Where the series does not
 converge (tanh beyond pi / 2) the learned one still does its best.
 """
 
@@ -19,7 +19,6 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -75,17 +74,6 @@ def data(settings: Settings) -> Dataset:
     return Dataset(fit, test=test, name=settings.function)
 
 
-class Expansion(nn.Module):
-    """A function's Taylor terms by Taylor mode, added up: nothing to learn."""
-
-    f: Callable
-    num_terms: int
-
-    def __call__(self, x: Float[Array, " n"]) -> Float[Array, " n"]:
-        """The sum of the odd terms; the even ones are 0."""
-        return taylor.taylor(self.f, x, num_terms=2 * self.num_terms)
-
-
 def learner(hparams: Hparams, settings: Settings) -> Learner:
     """A series of the function, by the method named in the settings."""
     choice("method", settings.method, METHODS)
@@ -119,7 +107,9 @@ SERIES: dict[str, Callable[[int], taylor.PowerSeries]] = {
 METHODS: dict[str, Callable[[Hparams, Settings], Learner]] = {
     "coefficients": lambda h, s: gradient(_series(s), losses.squared_error, optax.set_to_zero()),
     "taylor_mode": lambda h, s: gradient(
-        Expansion(FUNCTIONS[s.function], s.num_terms), losses.squared_error, optax.set_to_zero()
+        taylor.TaylorLayer(FUNCTIONS[s.function], 2 * s.num_terms),  # the even ones are 0
+        losses.squared_error,
+        optax.set_to_zero(),
     ),
     "learned": lambda h, s: gradient(_series(s), losses.squared_error, optax.lbfgs()),
     "minimax": lambda h, s: gradient(_series(s), _largest(h.power), optax.lbfgs()),

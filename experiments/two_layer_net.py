@@ -7,7 +7,8 @@ Expected: test accuracy on mnist (54,000 rows to train) 0.979 ± 0.001 over 5 se
 23 seconds a fit on a busy machine; on mnist5k 0.931 ± 0.003. The largest error of a leaf is 3e-17.
 
 The gradient is compared with autodiff's, leaf by leaf, in double precision. Images of any size and colour
-will do (`--dataset cifar10`): the network sees them as rows of numbers.
+will do (`--dataset cifar10`, which was not run for these figures: its file was not at hand): the network
+sees them as rows of numbers.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 import optax
 import tyro
 
-from experiments._contract import Goal
+from experiments._contract import Goal, steps_per_epoch
 from jaxnets import losses, models, plot, schedules
 from jaxnets.backprop import affine, relu, softmax_cross_entropy
 from jaxnets.check import NON_NEGATIVE, POSITIVE, Interval
@@ -121,8 +122,9 @@ def predict(params: Net, x: Float[Array, "n ..."]) -> Float[Array, "n k"]:
 
 def learner(hparams: Hparams, settings: Settings) -> Learner:
     """Gradient descent on the gradient by hand; each step tells the accuracy on its rows, too."""
-    num_features = int(np.prod(data(settings).train.inputs.shape[1:]))
-    epoch = max(1, settings.num_steps // settings.num_epochs)
+    dataset = data(settings)
+    num_features = int(np.prod(dataset.train.inputs.shape[1:]))
+    epoch = steps_per_epoch(dataset, settings.batch_size)
     rate = schedules.step_decay(hparams.learning_rate, factor=hparams.decay, every=epoch)
 
     def init(key: Key) -> Net:
@@ -185,7 +187,7 @@ def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
         images = w1.reshape(-1, *dataset.train.inputs.shape[1:])
         images = 0.5 + 0.5 * images / np.abs(images).max(axis=(1, 2, 3), keepdims=True)
         labels = [f"unit {number}" for number in range(len(images))]
-        pictures["weights"] = plot.image_grid(
-            images, labels, title="what the units look for (dark: positive)"
-        )
+        meaning = "dark: positive" if images.shape[3] == 1 else "red, green, blue; grey: 0"
+        title = f"what the units look for ({meaning})"
+        pictures["weights"] = plot.image_grid(images, labels, title=title)
     return pictures

@@ -19,10 +19,13 @@ class Line(NamedTuple):
 def line(weights: Float[Array, " 2"], bias: Float[Array, ""]) -> Line:
     """``w . x + b = 0`` with the normal at length 1, so that ``offset`` is the origin's distance, signed.
 
+    Weights of 0 make no line: the normal is NaN, and so is the offset.
+
     >>> line(jnp.array([3.0, 4.0]), jnp.array(10.0)).offset.tolist()
     2.0
     """
     length = jnp.linalg.norm(weights)
+    length = jnp.where(length > 0, length, jnp.nan)
     return Line(weights / length, bias / length)
 
 

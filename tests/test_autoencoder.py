@@ -60,7 +60,7 @@ def test_outputs_are_the_formula():
     codes = mlp(params["encoder"], flat(TEST))
     np.testing.assert_allclose(outputs["codes"], codes, atol=1e-5)
     np.testing.assert_allclose(
-        flat(outputs["images"]), (1 + np.tanh(mlp(params["decoder"], codes))) / 2, atol=1e-5
+        flat(outputs["images"]), (1 + np.tanh(mlp(params["decoder"], codes) - 2)) / 2, atol=1e-5
     )
     np.testing.assert_array_equal(
         outputs["images"], model.apply({"params": params}, outputs["codes"], method="decode")

@@ -225,3 +225,16 @@ def test_what_does_not_fit_is_refused():
         backprop.batch_norm(jnp.ones((2, 1)), jnp.ones(1), jnp.zeros(1), epsilon=-1)
     with pytest.raises(InputError, match="allowed is one shape"):
         backprop.squared_error(jnp.ones((2, 1)), jnp.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("window", "strides", "found"), [((2, 2), (0, 1), "strides = 0"), ((0, 2), None, "window = 0")]
+)
+def test_pooling_refuses_windows_and_strides_of_nothing(window, strides, found):
+    with pytest.raises(InputError, match=found):
+        backprop.max_pool(jnp.ones((1, 4, 4, 1)), window, strides=strides)
+
+
+def test_convolution_refuses_strides_of_nothing():
+    with pytest.raises(InputError, match="strides = 0"):
+        backprop.conv2d(jnp.ones((1, 4, 4, 2)), jnp.ones((2, 2, 2, 1)), strides=(1, 0))

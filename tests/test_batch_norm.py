@@ -14,7 +14,7 @@ def test_equals_flax_in_both_modes_and_its_gradient():
         nn.BatchNorm(momentum=0.9, epsilon=experiment.EPSILON),
         lambda train: {"use_running_average": not train},
     )
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), ours, flax)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), ours, flax)
 
 
 def test_averages_start_at_0_and_1_and_evaluation_becomes_training():

@@ -1,5 +1,7 @@
 """The digits' experiments: what each is about, on few rows."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +21,7 @@ from experiments import (
     small_digits,
 )
 from jaxnets import data, losses, models, train
+from jaxnets.check import InputError
 from jaxnets.learner import gradient
 from jaxnets.types import Batch
 
@@ -158,3 +161,33 @@ def test_epochs_of_the_picture_are_the_epochs_of_the_rows():
         assert line.get_xdata().tolist() == [1, 2]
     expected = [result.metrics["test_accuracy"][0] for result in results]
     np.testing.assert_allclose(test_line.get_ydata(), expected)
+
+
+def test_one_vs_all_checks_tell_weights_apart_and_draws_weights_of_images_only():
+    learner = one_vs_all.learner(
+        one_vs_all.Hparams(), one_vs_all.Settings("ten_columns", num_classes=3, num_steps=1)
+    )
+    rows = Batch(np.ones((6, 4), np.float32), np.arange(6) % 3)
+    state = learner.init(jax.random.key(0), rows)
+    moved = state._replace(params=jax.tree.map(lambda leaf: leaf + 0.25, state.params))
+    results = [
+        SimpleNamespace(name=name, learner=learner, runs=[SimpleNamespace(state=one)])
+        for name, one in (("one_vs_all", state), ("ten_columns", moved))
+    ]
+    dataset = data.Dataset(rows, test=rows, num_classes=3)
+    assert one_vs_all.checks(results, dataset) == {"largest_difference_of_weights": 0.25}
+    assert list(one_vs_all.figures(results, dataset)) == ["confusion"]
+
+
+def test_coursera_refuses_rows_that_are_no_images():
+    with pytest.raises(InputError, match="allowed are images"):
+        coursera_digits.data(coursera_digits.Settings(dataset="iris", num_examples=100))
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_layers_have_biases_if_asked(use_bias):
+    settings = deep_sigmoid_digits.Settings("xavier", use_bias, num_steps=1, num_classes=10)
+    state = jax.jit(deep_sigmoid_digits.learner(deep_sigmoid_digits.Hparams(), settings).init)(
+        jax.random.key(0), FEW
+    )
+    assert [("bias" in layer) for layer in state.params.values()] == [use_bias] * 3

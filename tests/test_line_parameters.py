@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from experiments import line_parameters as experiment
+from jaxnets import train
 from jaxnets.data.synthetic import lines
 
 ROWS = lines(jax.random.key(1), num_examples=20, noise=0.05)
@@ -51,3 +52,10 @@ def test_heads_decode_what_their_losses_ask_for(name, outputs):
     np.testing.assert_array_equal(head.decode(jnp.float32(outputs)), classes)
     wrong = head.loss(jnp.float32(outputs), jnp.asarray(classes[::-1].copy()))
     assert head.loss(jnp.float32(outputs), jnp.asarray(classes)) < wrong
+
+
+def test_the_loss_falls():
+    settings = experiment.Settings(num_steps=60)
+    learner = experiment.learner(experiment.Hparams(), settings)
+    history = train.run(jax.random.key(0), learner, ROWS, num_steps=60, evaluate_every=20).history
+    assert history["loss"][-1] < 0.7 * history["loss"][0]

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from experiments import one_class as experiment
-from jaxnets import losses
+from jaxnets import check, losses
+from jaxnets.data import Dataset
+from jaxnets.learner import Learner
 from jaxnets.types import Batch
 
 
@@ -50,3 +52,57 @@ def test_detectors_tell_near_from_far(detector):
     features = np.concatenate([near, random.normal(size=(60, 3)) + 6])
     trial = experiment.Trial(templates, features, np.repeat([1, 0], 60), np.arange(120))
     assert trial.auroc(detector) > 0.95
+
+
+def numbered(predict):
+    """Ten digits, four training images and two test images each, whose one pixel is their number."""
+    images = np.arange(40.0, dtype=np.float32).reshape(40, 1, 1, 1)
+    fit, test = (Batch(images[: 10 * each], np.repeat(np.arange(10), each)) for each in (4, 2))
+    return Learner(None, None, predict), Dataset(fit, test=test, name="numbers", num_classes=10)
+
+
+def test_trials_hold_the_known_digit_and_the_five_never_seen_with_its_own_features():
+    learner, dataset = numbered(
+        lambda state, x: x.reshape(-1, 1, 1) + 100.0 * jnp.arange(10)[None, :, None]  # [n, k, 1]
+    )
+    found = experiment.trials(learner, (), dataset)
+    for digit, trial in enumerate(found):
+        labels = dataset.test.targets[trial.rows]
+        assert sorted(set(labels)) == sorted({digit, *((digit + np.arange(5, 10)) % 10)})
+        np.testing.assert_array_equal(trial.is_known, labels == digit)
+        np.testing.assert_array_equal(trial.features[:, 0], trial.rows + 100 * digit)
+        np.testing.assert_array_equal(trial.templates[:, 0], 4 * digit + np.arange(4) + 100 * digit)
+
+
+def test_areas_are_means_over_the_digits_and_the_least_of_them(monkeypatch):
+    """A detector that reads the label off the image, but for digit 3, of which its features say nothing."""
+    learner, dataset = numbered(
+        lambda state, x: jnp.where(jnp.arange(10)[None, :, None] == 3, 0.0, x.reshape(-1, 1, 1))
+    )
+    near = {"neighbours": lambda t, x: -np.abs(x[:, 0] // 2 - t[0, 0] // 4)}
+    monkeypatch.setattr(experiment, "DETECTORS", near)
+    found = experiment.evaluate(learner, (), dataset)
+    assert found == {"auroc_neighbours": pytest.approx(0.95), "auroc_hardest_digit": 0.5}
+
+
+@pytest.mark.parametrize("weights", [(2.0, 0.0), (0.0, 3.0)])
+def test_the_loss_is_the_weighted_sum_of_both_aims(weights):
+    settings = experiment.Settings(network="mlp", num_features=4, num_steps=1, batch_size=20)
+    images = np.random.default_rng(0).uniform(size=(20, 3, 3, 1)).astype(np.float32)
+    batch = Batch(images, np.repeat(np.arange(10), 2))
+    learner = experiment.learner(experiment.Hparams(0.0, *weights), settings)
+    state = learner.init(jax.random.key(0), batch)
+    loss = learner.step(jax.random.key(0), state, batch)[1]["loss"]
+    features = np.asarray(learner.predict(state, images))
+    known = [features[2 * digit : 2 * digit + 2, digit] for digit in range(10)]
+    compactness = np.mean([losses.compactness(jnp.asarray(own)) for own in known])
+    if weights[0]:
+        np.testing.assert_allclose(loss, 2 * compactness, rtol=1e-5)
+    else:
+        assert 0.7 < float(loss) / (3 * np.log(4)) < 1.5
+
+
+@pytest.mark.parametrize(("changes", "found"), [({"network": "foo"}, "'foo'"), ({"batch_size": 25}, "= 25")])
+def test_other_networks_and_sizes_are_refused(changes, found):
+    with pytest.raises(check.InputError, match=found):
+        experiment.learner(experiment.Hparams(), experiment.Settings(**changes))

@@ -82,6 +82,25 @@ def test_a_mask_counts_rows_that_stand_at_their_minimum():
     np.testing.assert_allclose(w, [[4.0], [0.0]], rtol=1e-6)
 
 
+def test_rows_that_come_more_than_once_count_as_often():
+    """Batches of four rows of three, with summed gradients: the mean of all, not that of the batches."""
+    random = np.random.default_rng(2)
+    samples, row = random.normal(size=(30, 4, 2)), random.integers(0, 3, (30, 4))
+    rule = optimizers.inverse_count()
+
+    def step(carry, examples):
+        (w, state), (i, x) = carry, examples
+        grads = jnp.zeros_like(w).at[i].add(w[i] - x)
+        updates, state = rule.update(grads, state, w, present=jnp.bincount(i, length=3)[:, None])
+        return (w + updates, state), None
+
+    with jax.enable_x64(True):
+        w = jnp.full((3, 2), 7.0)
+        w = jax.lax.scan(step, (w, rule.init(w)), (row, samples))[0][0]
+    for i in range(3):
+        np.testing.assert_allclose(w[i], samples[row == i].mean(axis=0), rtol=1e-13)
+
+
 def test_nothing_seen_is_nothing_moved():
     """No count, no square, no NaN."""
     grads = jax.tree.map(jnp.zeros_like, gradients(3))

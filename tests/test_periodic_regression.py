@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.periodic_regression import Hparams, Network, Settings, data, evaluate, learner
+from jaxnets import train
 from jaxnets.learner import Learner
 
 
@@ -49,3 +50,14 @@ def test_fourier_features_hold_the_series_of_the_absolute_sine():
     error = evaluate(model, state._replace(params=params), dataset)["test_squared_error"]
     tail = (8 / np.pi**2) * (1 / (4 * np.arange(17, 10_000) ** 2 - 1) ** 2).sum()
     np.testing.assert_allclose(error, tail, rtol=0.3)
+
+
+def test_few_points_are_moved_by_the_whole_interval_and_the_loss_falls():
+    settings = Settings(num_humps=3, widths=(5,), num_examples=4, num_steps=60)
+    rows = data(settings)
+    np.testing.assert_allclose(rows.valid.inputs - rows.test.inputs, 3 * np.pi, rtol=1e-5)
+    np.testing.assert_array_equal(rows.valid.targets, rows.test.targets)
+    run = train.run(
+        jax.random.key(0), learner(Hparams(), settings), rows.train, num_steps=60, evaluate_every=20
+    )
+    assert run.history["loss"][-1] < 0.7 * run.history["loss"][0]

@@ -31,3 +31,8 @@ def test_angles_are_found_on_either_side(angle):
     right, middle, left = (Line(jnp.array([np.cos(t), np.sin(t)]), jnp.float32(0)) for t in turn)
     assert float(degrees_between(middle, left)) == pytest.approx(angle, rel=2e-2, abs=1e-5)
     assert float(degrees_between(middle, right)) == pytest.approx(angle, rel=2e-2, abs=1e-5)
+
+
+def test_no_weights_make_no_line():
+    found = line(jnp.zeros(2), jnp.array(3.0))
+    assert np.isnan([*found.normal, found.offset]).all()

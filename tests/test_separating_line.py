@@ -1,11 +1,14 @@
 """The line of a logistic regression: labels follow it, and a stronger L1 penalty turns it to an axis."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from experiments import separating_line
+from experiments._run import Result
 from jaxnets import train
 from jaxnets.plane import degrees_between, line, line_between
 
@@ -17,6 +20,22 @@ def test_labels_are_drawn_with_the_odds_of_the_line():
     near = np.abs(odds - 1.0) < 0.3
     share = labels[near].mean()
     assert share == pytest.approx(1 / (1 + np.exp(-1)), abs=3 * 0.5 / np.sqrt(near.sum()))
+
+
+def test_the_difference_from_scikit_learn_is_seen(monkeypatch):
+    """And the angles of each penalty are its own."""
+    monkeypatch.setattr(separating_line, "_angle", lambda key, penalties: penalties.l2 + 2 * penalties.l1)
+    settings, penalties = separating_line.Settings(num_examples=100), separating_line.Hparams()
+    dataset, model = separating_line.data(settings), separating_line.learner(penalties, settings)
+    run = train.run(jax.random.key(0), model, dataset.train, num_steps=500)
+    result = Result("l2", penalties, settings, 100, model, [run], {}, np.zeros(1), 0.0)
+    found = separating_line.checks([result], dataset)
+    assert [found[f"mean_degrees_by_{name}"] for name in ("l2", "l1", "both")] == [1, 2, 3]
+    assert found["difference_from_scikit_learn"] < 1e-3
+    state = SimpleNamespace(coefficients=run.state.coefficients, intercept=run.state.intercept + 1)
+    wrong = run._replace(state=state)
+    found = separating_line.checks([result, result._replace(runs=[wrong])], dataset)
+    assert found["difference_from_scikit_learn"] > 5e-3
 
 
 def test_l1_turns_the_line_to_an_axis_and_l2_does_not():

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from jaxnets import check, losses, train
-from jaxnets.layers.taylor import SeriesLayer, cosine_series, sine_series, taylor, taylor_series
+from jaxnets.layers.taylor import SeriesLayer, TaylorLayer, cosine_series, sine_series, taylor, taylor_series
 from jaxnets.learner import gradient
 
 IMAGES = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 32, 32, 3)).astype(np.float32)
@@ -54,6 +54,31 @@ def test_terms_lie_on_the_chosen_axis_and_sum_to_the_function():
     jacobian = (np.eye(3) - 1 / 3) / 3
     np.testing.assert_allclose(terms[:, 1], (IMAGES - 0.1) @ jacobian, atol=1e-6)
     np.testing.assert_allclose(expand(1, None, IMAGES), 1 / 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [
+        (jnp.tan, [0, 1, 0, 1 / 3, 0, 2 / 15]),
+        (jnp.arctan, [0, 1, 0, -1 / 3, 0, 1 / 5]),
+        (jnp.exp2, [np.log(2) ** k / math.factorial(k) for k in range(6)]),
+        (jax.nn.softplus, [np.log(2), 1 / 2, 1 / 8, 0, -1 / 192, 0]),
+    ],
+)
+def test_functions_without_a_rule_of_taylor_mode_are_expanded_too(f, expected):
+    found = taylor_series(f, num_terms=6).coefficients
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (32, 32, 3), (2, 32, 32, 3)])
+def test_layer_expands_images_and_batches_around_its_centre(shape):
+    x = np.resize(IMAGES, shape)
+    terms, whole = (TaylorLayer(jnp.exp, 5, center=0.2, axis=axis).apply({}, x) for axis in (-1, None))
+    powers = np.arange(5)
+    factorials = np.array([math.factorial(k) for k in powers])
+    expected = np.exp(0.2) * (x[..., None] - 0.2) ** powers.reshape(*[1] * len(shape), 5)
+    np.testing.assert_allclose(terms, expected / factorials.reshape(*[1] * len(shape), 5), atol=1e-6)
+    np.testing.assert_allclose(whole, terms.sum(axis=-1), rtol=1e-5)
 
 
 def test_remainder_falls_with_its_order():

@@ -6,6 +6,7 @@ import pytest
 from scipy.optimize import linprog
 
 from experiments import taylor_layers as experiment
+from experiments._run import Result
 from jaxnets import train
 
 
@@ -25,3 +26,12 @@ def test_learned_terms_are_nearly_the_best_there_are(row, factor):
     found = experiment.metrics(learner.predict(fit(dataset.train), dataset.test.inputs), dataset.test.targets)
     least = chebyshev(np.linspace(0, np.pi, 400), np.array([1, 3, 5]))
     assert least <= found["largest_error"] <= factor * least
+
+
+def test_the_gain_is_the_ratio_of_the_largest_errors():
+    rows = {"sin_3_coefficients": [0.5, 0.7], "sin_3_learned": [0.01, 0.02]}
+    results = [
+        Result(name, None, None, 1, None, [], {"test_largest_error": np.array(errors)}, np.zeros(2), 0.0)
+        for name, errors in rows.items()
+    ]
+    assert experiment.checks(results, None)["gain_of_learning_3"] == pytest.approx(40)

@@ -1,5 +1,7 @@
 """The two-layer network: its gradient on colour images, its penalty and its decaying rate."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,16 +60,42 @@ def test_gradient_by_hand_is_autodiffs_leaf_by_leaf(settings):
             )
 
 
-def test_rate_decays_after_an_epoch_not_before(settings):
-    """With a rate that vanishes after the first epoch the second changes nothing."""
-    learner = experiment.learner(experiment.Hparams(decay=1e-9), settings)
+@pytest.mark.parametrize("num_steps", [8, 60])
+def test_rate_decays_after_an_epoch_whatever_the_number_of_steps(settings, num_steps):
+    """With a rate that vanishes after the first epoch, of 32 // 8 steps, the next changes nothing."""
     batch = experiment.data(settings).train
+    epoch = len(batch.targets) // 8
+    learner = experiment.learner(experiment.Hparams(decay=1e-9), settings._replace(num_steps=num_steps))
     state = learner.init(jax.random.key(0), batch)
     step = jax.jit(lambda state: learner.step(jax.random.key(1), state, batch)[0])
     moved = []
-    for _ in range(32):
+    for _ in range(epoch + 2):
         new = step(state)
         moved.append(float(jnp.abs(new.params.w2 - state.params.w2).max()))
         state = new
-    assert min(moved[:30]) > 1e-5
-    assert max(moved[30:]) < 1e-8
+    assert min(moved[:epoch]) > 1e-5
+    assert max(moved[epoch:]) < 1e-8
+
+
+def test_checks_tell_a_leaf_that_is_wrong(settings, monkeypatch):
+    dataset, right = experiment.data(settings), experiment.value_and_grad
+    params = experiment.learner(experiment.Hparams(), settings).init(jax.random.key(0), dataset.train).params
+    results = [SimpleNamespace(runs=[SimpleNamespace(state=SimpleNamespace(params=params))])]
+    assert 0 < experiment.checks(results, dataset)["largest_error_of_a_leaf"] < 1e-12
+
+    def wrong(*args, **options):
+        value, grads = right(*args, **options)
+        return value, grads._replace(b1=grads.b1 + 0.01)
+
+    monkeypatch.setattr(experiment, "value_and_grad", wrong)
+    found = experiment.checks(results, dataset)
+    assert found["largest_error_of_a_leaf"] == found["error_of_b1"] == pytest.approx(0.01)
+    assert found["error_of_w1"] < 1e-12
+
+
+def test_weights_of_colour_images_have_a_title_of_their_own(settings):
+    _, run = fit(settings)
+    steps = np.arange(len(run.history["loss"]))
+    result = SimpleNamespace(runs=[run], steps=steps, settings=settings, num_rows=32)
+    weights = experiment.figures([result], experiment.data(settings))["weights"]
+    assert "red, green, blue" in weights.get_suptitle()

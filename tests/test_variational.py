@@ -33,7 +33,7 @@ def mlp(layers, x):
 
 def joint(params, code):
     """``log p(x, z)`` of every image at one code."""
-    chances = 1 / (1 + np.exp(-mlp(params["decoder"], np.full((1, 1), code))))
+    chances = 1 / (1 + np.exp(2 - mlp(params["decoder"], np.full((1, 1), code))))
     return stats.bernoulli.logpmf(BITS.reshape(6, -1), chances).sum(axis=1) + stats.norm.logpdf(code)
 
 

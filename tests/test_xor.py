@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import xor
+from experiments._run import Result
 from jaxnets import train
 from jaxnets.metrics import accuracy
 from jaxnets.models import MLP
@@ -38,3 +39,9 @@ def test_scores_are_the_one_output_with_both_signs():
     state = model.init(jax.random.key(0), rows)
     output = MLP((2,), 1, activation=jnp.tanh).apply({"params": state.params}, rows.inputs)
     np.testing.assert_allclose(model.predict(state, rows.inputs), np.c_[-output, output], rtol=1e-6)
+
+
+def test_the_slowest_seed_is_the_last_to_leave_the_plateau():
+    losses = ([0.7, 0.01, 0.01], [0.7, 0.7, 0.01], [0.7, 0.05, 0.01])
+    runs = [train.Run(None, {"loss": np.array(loss)}, None, 3) for loss in losses]
+    assert xor._slowest(Result("row", None, None, 1, None, runs, {}, np.zeros(3), 0.0)) == 1

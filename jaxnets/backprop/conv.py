@@ -24,8 +24,8 @@ def conv2d(
 
     Derivation: let each window be a row of ``u`` ``[n i j, p q c]`` and each channel out a column of ``K``
     ``[p q c, k]``. Then ``y = u K``, an affine map: ``dK = u^T dy`` and ``du = dy K^T``. A pixel stands in
-    several windows, so its gradient is the sum over all of them; that of the padding is cut off. Written out,
-    ``dx`` is the convolution of ``dy`` with the kernel turned by half a turn.
+    several windows, so its gradient is the sum over all of them; that of the padding is cut off. For
+    strides of 1 ``dx`` is, written out, the convolution of ``dy`` with the kernel turned by half a turn.
 
     Args:
         x: images, channels last.
@@ -34,7 +34,8 @@ def conv2d(
         padding: ``"SAME"``, ``"VALID"``, or pairs (before, after) of zeros, down and across.
 
     Raises:
-        InputError: another padding, or a kernel larger than the padded image.
+        InputError: another padding, strides below 1, another number of channels than the images', or a
+            kernel larger than the padded image.
 
     >>> y, backward = conv2d(jnp.ones((1, 3, 3, 1)), jnp.ones((2, 2, 1, 1)), padding="VALID")
     >>> dx, dkernel = backward(jnp.ones((1, 2, 2, 1)))
@@ -45,6 +46,9 @@ def conv2d(
     Visin, A guide to convolution arithmetic for deep learning, 2016.
     """
     size, k = kernel.shape[:2], kernel.shape[3]
+    check.count("channels of the kernel", kernel.shape[2], x.shape[3], x.shape[3])
+    for step in strides:
+        check.count("strides", step, 1)
     if isinstance(padding, str):
         check.choice("padding", padding, ["SAME", "VALID"])
         padding = lax.padtype_to_pads(x.shape[1:3], size, strides, padding)

@@ -23,6 +23,8 @@ def differentiable(function: Callable[..., tuple[PyTree, Callable[..., tuple]]])
     >>> from jaxnets.backprop import tanh
     >>> round(float(jax.grad(differentiable(tanh))(0.5)), 4)
     0.7864
+
+    Reference: Griewank and Walther, Evaluating Derivatives, 2008, chapter 3.
     """
 
     @jax.custom_vjp

@@ -27,7 +27,7 @@ def max_pool(
         strides: steps between windows, down and across; the window where not given.
 
     Raises:
-        InputError: a window larger than the image.
+        InputError: a window larger than the image, or a window or strides below 1.
 
     >>> y, backward = max_pool(jnp.array([[1.0, 4.0], [3.0, 2.0]])[None, :, :, None], (2, 2))
     >>> float(y.squeeze()), backward(jnp.ones((1, 1, 1, 1)))[0][0, :, :, 0].tolist()

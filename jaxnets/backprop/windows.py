@@ -22,11 +22,16 @@ def windows(
         strides: steps between windows, down and across.
 
     Raises:
-        InputError: a window larger than the image.
+        InputError: a window larger than the image, or sizes or strides below 1.
 
     >>> windows(jnp.arange(9.0).reshape(1, 3, 3, 1), (2, 2), (1, 1))[0, 1, 1, :, :, 0].tolist()
     [[4.0, 5.0], [7.0, 8.0]]
+
+    Reference: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016.
     """
+    for name, numbers in (("window", size), ("strides", strides)):
+        for number in numbers:
+            check.count(name, number, 1)
     if any(room < length for room, length in zip(x.shape[1:3], size, strict=True)):
         raise check.InputError(
             f"windows {tuple(size)} on images {x.shape[1:3]}, allowed are ones that fit in"

@@ -31,10 +31,12 @@ def taylor(
     """The sum of the terms ``d^k/ds^k f(a + s (x - a)) / k!`` at ``s = 0``, or the terms themselves.
 
     All orders come from one pass of a truncated power series through ``f``, which need not act element by
-    element: a softmax over an image is expanded as well.
+    element: a softmax over an image is expanded as well. A function with a primitive that
+    :mod:`jax.experimental.jet` lacks (tan, softplus) is differentiated order by order, which costs twice as
+    much with each order.
 
     Args:
-        f: smooth, of an array of any shape, made of primitives that :mod:`jax.experimental.jet` knows.
+        f: smooth, of an array of any shape.
         num_terms: orders 0 to ``num_terms - 1``.
         center: ``a``, a number or an array that broadcasts to ``x``.
         axis: of the result, to count the terms; None for their sum.
@@ -50,18 +52,64 @@ def taylor(
     check.count("num_terms", num_terms, 1)
     x = jnp.asarray(x)
     start = jnp.broadcast_to(jnp.asarray(center, x.dtype), x.shape)
-    if num_terms == 1:
-        terms = [f(start)]
-    else:
-        direction = [x - start] + [jnp.zeros_like(x)] * (num_terms - 2)
-        value, rest = jet.jet(f, (start,), (direction,), factorial_scaled=False)
-        terms = [value, *rest]
+    try:
+        terms = _in_one_pass(f, start, x - start, num_terms)
+    except (KeyError, NotImplementedError, jax.errors.UnexpectedTracerError):  # what jet has no rule for
+        terms = _order_by_order(f, start, x - start, num_terms)
     return _sum(terms) if axis is None else jnp.stack(terms, axis)
+
+
+def _in_one_pass(f: Callable, start: Array, direction: Array, num_terms: int) -> list[jax.Array]:
+    if num_terms == 1:
+        return [f(start)]
+    path = [direction] + [jnp.zeros_like(direction)] * (num_terms - 2)
+    value, rest = jet.jet(f, (start,), (path,), factorial_scaled=False)
+    return [value, *rest]
+
+
+def _order_by_order(f: Callable, start: Array, direction: Array, num_terms: int) -> list[jax.Array]:
+    def derivative(g: Callable) -> Callable:
+        return lambda s: jax.jvp(g, (s,), (jnp.ones_like(s),))[1]
+
+    def along(s: Scalar) -> jax.Array:
+        return f(start + s * direction)
+
+    g, terms, origin = along, [], jnp.zeros((), direction.dtype)
+    for k in range(num_terms):
+        terms.append(g(origin) / math.factorial(k))
+        g = derivative(g)
+    return terms
 
 
 def _sum(terms: list[jax.Array]) -> jax.Array:
     """From the highest order down: on [-pi, pi] the rounding errors of sin are half those of ``jnp.sum``."""
     return functools.reduce(jnp.add, reversed(terms))
+
+
+class TaylorLayer(nn.Module):
+    """A function's Taylor terms, by :func:`taylor`: nothing to learn.
+
+    Attributes:
+        f: smooth, of an array of any shape.
+        num_terms: orders 0 to ``num_terms - 1``.
+        center: a number, where the series is exact.
+        axis: of the output, to count the terms; None for their sum.
+
+    >>> layer = TaylorLayer(jnp.tanh, num_terms=4, axis=1)
+    >>> layer.apply({}, jnp.ones((5, 32, 32, 3))).shape
+    (5, 4, 32, 32, 3)
+
+    Reference: Griewank & Walther, Evaluating Derivatives, 13.2.
+    """
+
+    f: Callable[[jax.Array], jax.Array]
+    num_terms: int
+    center: Scalar = 0.0
+    axis: int | None = None
+
+    def __call__(self, x: Float[Array, ...]) -> Float[Array, ...]:
+        """The terms at ``x``, or their sum."""
+        return taylor(self.f, x, num_terms=self.num_terms, center=self.center, axis=self.axis)
 
 
 class PowerSeries(flax.struct.PyTreeNode):

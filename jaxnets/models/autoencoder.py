@@ -19,7 +19,9 @@ from jaxnets.types import Array, Batch, Float, Metrics, Scalar
 
 
 class Autoencoder(nn.Module):
-    """``code = encoder(x + noise)``, ``x' = (1 + tanh(decoder(code))) / 2``: pixels in (0, 1).
+    """``code = encoder(x + noise)``, ``x' = (1 + tanh(decoder(code) - 2)) / 2``: pixels in (0, 1).
+
+    Pixels start near 0.02, as dark as the background; else the code would first be used for that.
 
     Attributes:
         shape: of an image.
@@ -55,7 +57,7 @@ class Autoencoder(nn.Module):
 
     def decode(self, codes: Float[Array, "n c"]) -> Float[Array, "n ..."]:
         """Images of codes."""
-        return (1 + jnp.tanh(self.decoder(codes)).reshape(-1, *self.shape)) / 2
+        return (1 + jnp.tanh(self.decoder(codes) - 2).reshape(-1, *self.shape)) / 2
 
 
 class Components(NamedTuple):

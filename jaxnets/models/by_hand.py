@@ -33,6 +33,8 @@ def by_hand(
     >>> x = jnp.array([-1.0, 0.0, 1.0])
     >>> round(float(train.run(jax.random.key(0), line, (x, 3 * x), num_steps=50).state.params), 4)
     3.0
+
+    Reference: Nielsen, Neural Networks and Deep Learning, chapter 2.
     """
 
     def begin(key: Key, data: Batch) -> GradientState:

@@ -13,6 +13,9 @@ from jax.scipy.stats import norm
 from jaxnets.models.mlp import MLP
 from jaxnets.types import Array, Float, Shaped
 
+BACKGROUND = 2.0
+"""Taken from the logits, so that images start dark: else the code is first used to make them so."""
+
 
 class VariationalAutoencoder(nn.Module):
     """``p(z) = N(0, I)``, ``p(x | z)`` Bernoulli, ``q(z | x) = N(mean(x), diag exp(log_var(x)))``.
@@ -50,7 +53,7 @@ class VariationalAutoencoder(nn.Module):
         mean, log_var = jnp.split(self.encoder(1.0 * bits), 2, axis=1)
         if train:
             noise = jax.random.normal(self.make_rng("dropout"), mean.shape)
-            likelihood = log_likelihood(self.decoder(mean + jnp.exp(log_var / 2) * noise), bits)
+            likelihood = log_likelihood(self._logits(mean + jnp.exp(log_var / 2) * noise), bits)
             return {"elbo": likelihood - kl_to_standard_normal(mean, log_var)}
         # The same draws for every image, so that a row's numbers do not hang on its neighbours.
         noise = jax.random.normal(jax.random.key(0), (self.num_draws, 1, self.num_codes))
@@ -60,7 +63,10 @@ class VariationalAutoencoder(nn.Module):
 
     def decode(self, codes: Float[Array, "n c"]) -> Float[Array, "n ..."]:
         """Probabilities that the pixels are 1."""
-        return nn.sigmoid(self.decoder(codes)).reshape(-1, *self.shape)
+        return nn.sigmoid(self._logits(codes)).reshape(-1, *self.shape)
+
+    def _logits(self, codes: Float[Array, "n c"]) -> Float[Array, "n p"]:
+        return self.decoder(codes) - BACKGROUND
 
     def _log_weight(self, bits: Array, mean: Array, log_var: Array) -> Callable[[Array], Array]:
         """``log p(x | z) + log p(z) - log q(z | x)`` at one code of each image, from its noise."""
@@ -70,7 +76,9 @@ class VariationalAutoencoder(nn.Module):
         def log_weight(noise: Float[Array, "1 c"]) -> Float[Array, " n"]:
             codes = mean + deviation * noise
             prior, posterior = norm.logpdf(codes), norm.logpdf(codes, mean, deviation)
-            return log_likelihood(decoder.apply(variables, codes), bits) + (prior - posterior).sum(axis=1)
+            return log_likelihood(decoder.apply(variables, codes) - BACKGROUND, bits) + (
+                prior - posterior
+            ).sum(axis=1)
 
         return log_weight
 

@@ -17,7 +17,7 @@ Seen = Callable[[Array], jax.Array]
 
 
 class InverseCountState(NamedTuple):
-    """In how many batches each coordinate, or row, was seen."""
+    """How often each coordinate, or row, was seen."""
 
     counts: PyTree[Int[Array, ...]]
 
@@ -43,7 +43,7 @@ def rows(gradient: Float[Array, "n ..."]) -> Bool[Array, "n ..."]:
 def inverse_count(
     learning_rate: Rate = 1.0, *, seen: Seen = coordinates
 ) -> optax.GradientTransformationExtraArgs:
-    """The rate ``rate / n``, where ``n`` counts the batches in which the coordinate, or row, was seen.
+    """The rate ``rate / n``, where ``n`` counts how often the coordinate, or row, was seen: once a batch.
 
     On ``0.5 (w - x)^2`` with a rate of 1, ``w`` is the mean of all ``x`` so far, whatever it starts from;
     what was never seen stays where it is.
@@ -51,7 +51,8 @@ def inverse_count(
     Args:
         seen: :func:`coordinates`, or :func:`rows` (one count a row). Where a gradient may be exactly 0
             though the row is in the batch, give ``update`` the masks themselves: ``present``, a pytree as the
-            parameters', of masks that broadcast with them.
+            parameters', of masks that broadcast with them. Where a batch may hold a row more than once, give
+            it integers instead, how often, with the gradients summed over the batch, not averaged.
 
     >>> rule, w = inverse_count(), jnp.array([5.0, 5.0])
     >>> state = rule.init(w)
@@ -72,9 +73,9 @@ def inverse_count(
         present: PyTree | None = None, **extra: PyTree,
     ):  # fmt: skip
         masks = jax.tree.map(seen, grads) if present is None else present
-        counts = jax.tree.map(lambda n, mask: n + mask, state.counts, masks)
+        counts = jax.tree.map(lambda n, mask: n + mask.astype(n.dtype), state.counts, masks)
         updates = jax.tree.map(
-            lambda g, n, mask: jnp.where(mask, g / jnp.maximum(n, 1), 0), grads, counts, masks
+            lambda g, n, mask: jnp.where(mask > 0, g / jnp.maximum(n, 1), 0), grads, counts, masks
         )
         return updates, InverseCountState(counts)
 
@@ -109,6 +110,7 @@ def only_seen(
     ):  # fmt: skip
         masks = jax.tree.map(seen, grads) if present is None else present
         updates, memory = inner.update(grads, state, params, **extra)
+        masks = jax.tree.map(lambda times: times > 0, masks)
         changes = optax.tree.map_params(
             inner, lambda old, mask: mask, state, masks, transform_non_params=lambda old: True
         )

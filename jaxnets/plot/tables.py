@@ -25,6 +25,7 @@ def bars(
     *,
     label: str,
     title: str = "",
+    lowest_is_best: bool = False,
 ) -> Figure:
     """Horizontal bars with error bars, best on top, the value at each bar's end.
 
@@ -32,8 +33,9 @@ def bars(
         means: lengths of the bars, nowhere NaN.
         stds: half lengths of the error bars.
         label: what is measured, for the axis.
+        lowest_is_best: for errors; else the largest is on top.
     """
-    order = np.argsort(means, kind="stable")
+    order = np.argsort(-np.asarray(means) if lowest_is_best else means, kind="stable")
     names, means, stds = [names[i] for i in order], np.asarray(means)[order], np.asarray(stds)[order]
     figure = _axes.new_figure(7.0, 1.1 + 0.36 * len(names))
     axes = figure.subplots()
