@@ -25,7 +25,7 @@ from sklearn.linear_model import Ridge
 
 from experiments._contract import Goal
 from jaxnets import models, plot
-from jaxnets.check import POSITIVE, Interval, choice
+from jaxnets.check import POSITIVE, InputError, Interval, choice
 from jaxnets.data import Dataset, load, scale
 from jaxnets.data.transform import map_inputs
 from jaxnets.learner import Learner
@@ -77,7 +77,10 @@ def data(settings: Settings) -> Dataset:
 
 @functools.lru_cache(maxsize=4)
 def _load(name: str, feature: str, num_train: int | None) -> Dataset:
-    dataset = scale(load(name, num_examples=num_train))
+    dataset = load(name, num_examples=num_train)
+    if dataset.num_classes or np.ndim(dataset.train.inputs) != 2:
+        raise InputError(f"data set {name!r}: rows of numbers with a number as target are needed")
+    dataset = scale(dataset)
     if not feature:
         return dataset
     choice("feature", feature, dataset.feature_names)

@@ -3,8 +3,8 @@
 Source: the courses' comparison of losses for the digits; Hui & Belkin 2021, Evaluation of neural
 architectures trained with square loss vs cross-entropy in classification tasks.
 Command: python -m experiments loss_functions --dataset mnist
-Expected: test accuracy on mnist (54,000 rows to train), 1 seed on 2 CPU cores, 2026-11-22: cross_entropy
-0.981, squared_error 0.982, brier 0.980; half a minute a fit.
+Expected: test accuracy on mnist (54,000 rows to train), mean ± std over 5 seeds on 2 CPU cores, 2026-11-22:
+cross_entropy 0.9812 ± 0.0006, squared_error 0.9826 ± 0.0008; brier 0.980 with 1 seed; 15 seconds a fit.
 
 Squared error is taken of the outputs as they are (``squared_error``), and of their softmax (``brier``, after
 Brier 1950), where a confident mistake has hardly a gradient.

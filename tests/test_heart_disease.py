@@ -1,6 +1,9 @@
 """Heart disease: what is fitted inside a fold is scikit-learn's; numbers are of rows a model has not seen."""
 
+import functools
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.impute import SimpleImputer
@@ -8,6 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from experiments import heart_disease as experiment
+from jaxnets.learner import Learner
+from jaxnets.models.cross_validation import cross_validated
 
 
 @pytest.fixture(scope="module")
@@ -16,20 +21,38 @@ def dataset():
 
 
 def test_gaps_and_scales_are_those_of_the_training_rows(dataset):
-    patients, fold = dataset.train.inputs
+    patients = dataset.train.inputs
     assert patients.missing.sum() == 6
     table = np.where(patients.missing > 0, np.nan, patients.values)
-    seen = fold != 3
+    seen = np.arange(len(table)) % 10 != 3
     peer = make_pipeline(SimpleImputer(strategy="median"), StandardScaler()).fit(table[seen])
     found = jax.jit(lambda p: experiment._prepare(experiment._fit(p, seen.astype(np.float32)), p))(patients)
     np.testing.assert_allclose(found, peer.transform(table), rtol=1e-4, atol=1e-5)
 
 
-def test_folds_are_stratified(dataset):
-    fold, labels = dataset.train.inputs.fold, dataset.train.targets
-    ill = np.bincount(fold, weights=labels)
-    assert set(np.bincount(fold)) == {30, 31}
-    assert ill.max() - ill.min() <= 1
+def test_folds_are_stratified_and_the_seed_draws_them(dataset):
+    labels = dataset.train.targets
+    draw = jax.jit(functools.partial(experiment.stratified, num_folds=10))
+    one, other = (np.asarray(draw(jax.random.key(seed), labels)) for seed in (0, 1))
+    for fold in (one, other):
+        ill = np.bincount(fold, weights=labels)
+        assert set(np.bincount(fold)) == {30, 31}
+        assert ill.max() - ill.min() <= 1
+    assert 0.05 < np.mean(one == other) < 0.15  # a tenth of 303, and four deviations
+
+
+def test_predictions_are_out_of_the_folds_drawn(dataset):
+    """A learner that remembers which patients it saw has seen none that it is asked about."""
+
+    def step(key, state, batch):
+        return batch.targets.weight, {"loss": 0.0}
+
+    rows = dataset.train
+    seen = Learner(lambda key, data: jnp.zeros(303), step, lambda state, inputs: state[:, None])
+    model = experiment.assigning(cross_validated(seen, num_folds=10), 10)
+    state, _ = model.step(jax.random.key(1), model.init(jax.random.key(0), rows), rows)
+    assert state.models.models.sum(axis=1).min() == 303 - 31
+    assert model.predict(state, rows.inputs).sum() == 0
 
 
 def test_numbers_are_of_the_logits(dataset, monkeypatch):

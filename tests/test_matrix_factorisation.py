@@ -1,5 +1,7 @@
 """The most probable factors: a stationary point, never left uphill; the experiment's reader and its loop."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,8 @@ from experiments import matrix_factorisation as experiment
 from jaxnets import train
 from jaxnets.check import InputError
 from jaxnets.data import synthetic
-from jaxnets.models.matrix_factorisation import pmf, products
+from jaxnets.models.matrix_factorisation import conditional, cut, pmf, products, random_factors
+from jaxnets.models.rating_blocks import gram
 
 L2 = 2.0
 
@@ -24,10 +27,10 @@ def trained():
         return rows, fit(jax.random.key(0), rows)
 
 
-def objective(factors, rows):
+def objective(factors, rows, l2=L2):
     error = rows.targets - rows.targets.mean() - products(factors, rows.inputs)
     away = [jnp.sum((part - jnp.eye(3)[side][None]) ** 2) for side, part in enumerate(factors)]
-    return (jnp.sum(error**2) + L2 * sum(away)) / len(rows.targets)
+    return (jnp.sum(error**2) + l2 * sum(away)) / len(rows.targets)
 
 
 def test_ends_where_the_gradient_is_zero(trained):
@@ -55,26 +58,62 @@ def test_file_is_read_and_the_busiest_come_first(header, tmp_path):
     assert experiment._busiest(rows.inputs[:, 0], 2).tolist() == [0, 0, 0, 1, 1, -1]
 
 
-def test_what_cannot_be_read_is_one_line(tmp_path):
-    (tmp_path / "bad.inter").write_text("1\t2\tthree\t4\n")
-    for name in ("bad.inter", "none.inter"):
-        with pytest.raises(InputError, match=name) as error:
-            experiment.data(experiment.Settings(dataset=str(tmp_path / name)))
-        assert "\n" not in str(error.value)
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1\t2\tthree\t4\n", r"line 1: '1\\t2\\tthree\\t4', allowed are user, item, rating"),
+        ("user\titem\trating\n1\t2\t3\n1\t2\n", "line 3"),
+        ("1\t2\t3\nuser\titem\trating\n", "line 2"),
+        ("user\titem\trating\n", "no ratings"),
+        (None, "cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(text, message, tmp_path):
+    path = tmp_path / "some.inter"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        experiment.data(experiment.Settings(dataset=str(path)))
+    assert "some.inter" in str(error.value)
+    assert "\n" not in str(error.value)
 
 
-def test_numpys_loop_draws_from_the_same_conditional():
-    """With many ratings and little noise both come close to the factors that made them."""
+def test_penalty_is_the_best_on_ratings_that_trials_lack_and_the_end_is_that_of_pmf():
+    rows = synthetic.low_rank_ratings(jax.random.key(0), num_examples=300, num_users=30, num_items=20)
+    penalties = jnp.array([0.5, 2.0, 1e4])
+    learner_at = functools.partial(pmf, num_users=30, num_items=20, rank=3)
+    model = experiment.choosing(lambda l2: learner_at(l2=l2), penalties)
+    fit = jax.jit(lambda rows: train.run(jax.random.key(0), model, rows, num_steps=60).state)
+    state = fit(rows)
+    held_out, trials = state.held_out, state.trials
+    left = {tuple(pair) for pair in np.asarray(rows.inputs).tolist()}
+    assert len(held_out.targets) == 30
+    assert {tuple(pair) for pair in held_out.inputs.tolist()} < left
+    assert [int(there.sum()) for there in trials.ratings.by_user.there] == [270] * 3
+    errors = [
+        float(jnp.std(trials.ratings.mean[i] + products(factors, held_out.inputs) - held_out.targets))
+        for i in range(3)
+        for factors in [jax.tree.map(lambda leaf, i=i: leaf[i], trials.factors)]
+    ]
+    assert state.l2 == penalties[np.argmin(errors)]
+    assert max(errors) > 1.2 * min(errors)
+    slopes = jax.grad(objective)(state.final.factors, rows, state.l2)
+    assert max(float(abs(slope).max()) for slope in slopes) < 1e-3
+
+
+def test_numpys_loop_draws_from_the_conditional():
+    """With ``P = L L'``, ``L' (u - mean)`` is standard normal: 500 draws of 8 users, 4 deviations."""
     rows = synthetic.low_rank_ratings(
-        jax.random.key(0), num_examples=600, num_users=30, num_items=20, noise=0.0
+        jax.random.key(0), num_examples=60, num_users=8, num_items=10, rank=3, noise=0.3
     )
     rows = jax.tree.map(np.asarray, rows)
-    model = pmf(num_users=30, num_items=20, rank=3, l2=0.01)
-    state = jax.jit(lambda rows: train.run(jax.random.key(0), model, rows, num_steps=100).state)(rows)
-    sides = experiment._numpy_sweep(rows, state.factors)()
-    error = (
-        rows.targets
-        - rows.targets.mean()
-        - np.sum(sides[0][rows.inputs[:, 0]] * sides[1][rows.inputs[:, 1]], 1)
-    )
-    assert np.sqrt(np.mean(error**2)) < 0.7  # noise of precision 2 at most, shared by twenty ratings
+    factors = random_factors(jax.random.key(1), num_users=8, num_items=10, rank=3)
+    by_user = cut(rows, num_users=8, num_items=10).by_user
+    sums = gram(factors.items, by_user, num_owners=8)
+    mean, root = map(np.asarray, conditional(sums, jnp.zeros(3), jnp.eye(3), 2.0))
+    generator = np.random.default_rng(0)
+    draws = np.stack([experiment._numpy_sweep(generator, rows, factors)()[0] for _ in range(500)])
+    normal = np.einsum("ukl,suk->sul", root, draws - mean)
+    assert abs(normal.mean(axis=0)).max() < 4 / np.sqrt(500)
+    covariance = np.cov(normal.reshape(-1, 3).T)
+    np.testing.assert_allclose(covariance, np.eye(3), atol=4 * np.sqrt(2 / 4000))
