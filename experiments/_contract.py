@@ -159,7 +159,8 @@ def with_results(readme: str, results: str) -> str:
         reached = "; ".join(
             f"{goal}: {verdict if verdict == 'not run' else value}" for goal, value, verdict in found
         )
-        lines.append(f"| `{one.name}` | {one.summary} | {reached} |")
+        summary = one.summary.replace("|", "\\|")  # a bar would end the cell
+        lines.append(f"| `{one.name}` | {summary} | {reached} |")
     opening, closing = "<!-- results -->", "<!-- /results -->"
     before, _, rest = readme.partition(opening)
     return before + "\n".join([opening, *lines, closing]) + rest.partition(closing)[2]

@@ -120,7 +120,7 @@ def test_fingerprint_sees_every_change():
         ("iris", {"seed": -1}, "seed = -1"),
         ("xor", {"seed": 2**70}, "allowed are 0 to 4294967295"),
         ("MNIST5K", {}, "did you mean 'mnist5k'"),
-        ("irs", {}, "did you mean 'iris'? allowed"),
+        ("iri", {}, "did you mean 'iris'? allowed"),
     ],
 )
 def test_refusals_are_one_line(name, options, message):
