@@ -9,30 +9,16 @@ import os
 import pathlib
 import re
 import sys
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 
 from experiments import _contract
-from experiments._contract import Experiment
+from experiments._contract import Common, Experiment, Precision
 from jaxnets import check
 
 USAGE = "python -m experiments"
-
-
-@dataclasses.dataclass
-class Common:
-    """Options that every experiment has."""
-
-    seeds: int | None = None
-    """How many seeds; by default 3, or 1 where a fit takes more than 30 seconds."""
-    rows: tuple[str, ...] = ()
-    """Rows of the table to run; all by default."""
-    out: pathlib.Path | None = None
-    """Folder for tables and pictures; by default runs/NAME."""
-    precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
-    """Of matrix products, where the device has a choice."""
 
 
 def main(arguments: list[str]) -> int:
@@ -78,7 +64,7 @@ class Verify:
     """Which experiments; all by default."""
     files: pathlib.Path = pathlib.Path(".")
     """Folder of the files of data that goals name."""
-    precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     """Of matrix products, where the device has a choice."""
 
 

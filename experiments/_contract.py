@@ -8,7 +8,8 @@ docstring                              one line; ``Source:``; ``Command:``; ``Ex
 ``Settings``                           NamedTuple of static choices, with defaults
 ``data(settings)``                     -> Dataset
 ``learner(hparams, settings)``         -> Learner
-``metrics(outputs, targets)``          -> dict of scalars, for the validation and the test split
+``metrics(outputs, targets)``          -> dict of scalars, for the validation and the test split; what
+                                       classifiers share is :func:`jaxnets.metrics.classification`
 ``evaluate(learner, state, dataset)``  -> dict: the final numbers, where they are others
 ``variants()``                         optional -> {row: (Hparams, Settings)}: rows to compare
 ``figures(results, dataset)``          optional -> {file name: Figure}; of the rows that were trained
@@ -26,13 +27,14 @@ field ``num_epochs``, ``num_steps`` may be None: as many steps as these passes h
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import pathlib
 import re
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import jax
 import numpy as np
@@ -43,9 +45,22 @@ from jaxnets.learner import Learner
 from jaxnets.types import Batch, Metrics, State
 
 RESULTS = pathlib.Path(__file__).parent / "RESULTS.md"
-COMMON = ("seeds", "rows", "out", "precision")
-"""Options of the command line that every experiment has; no field may have such a name."""
+Precision = Literal["float32", "tensorfloat32", "bfloat16"]
 RUN_SETTINGS = ("num_steps", "batch_size", "sampling", "evaluate_every")
+
+
+@dataclasses.dataclass
+class Common:
+    """Options of the command line that every experiment has; none of its fields may have such a name."""
+
+    seeds: int | None = None
+    """How many seeds; by default 3, or 1 where a fit takes more than 30 seconds."""
+    rows: tuple[str, ...] = ()
+    """Rows of the table to run; all by default."""
+    out: pathlib.Path | None = None
+    """Folder for tables and pictures; by default runs/NAME."""
+    precision: Precision = "float32"
+    """Of matrix products, where the device has a choice."""
 
 
 class Goal(NamedTuple):
@@ -131,7 +146,8 @@ def read(module: ModuleType) -> Experiment:
         raise check.InputError(
             f"experiment {name}: {', '.join(missing)} missing, see experiments/_contract.py"
         )
-    for field in {*module.Hparams._fields, *module.Settings._fields} & {*COMMON}:
+    taken = {option.name for option in dataclasses.fields(Common)}
+    for field in taken & {*module.Hparams._fields, *module.Settings._fields}:
         raise check.InputError(f"experiment {name}: a field {field!r}, which is an option of all experiments")
     metrics = metrics if callable(metrics) else None
     return Experiment(
@@ -184,8 +200,13 @@ def complete(settings: Any, dataset: Dataset) -> Any:
 
 def steps_per_epoch(dataset: Dataset, batch_size: int | None) -> int:
     """Batches in one pass over the training rows; what does not fill a batch is left out."""
-    num_rows = len(jax.tree.leaves(dataset.train.inputs)[0])
-    return num_rows // min(batch_size or num_rows, num_rows)
+    rows = num_rows(dataset)
+    return rows // min(batch_size or rows, rows)
+
+
+def num_rows(dataset: Dataset) -> int:
+    """Rows to train on."""
+    return len(jax.tree.leaves(dataset.train.inputs)[0])
 
 
 def run_settings(settings: Any) -> dict[str, Any]:

@@ -101,16 +101,19 @@ def _cell(record: dict[str, Any], column: str) -> str:
 
 
 def environment() -> str:
-    """Where and how the numbers were made."""
+    """What the numbers are, and where they were made."""
+    means = "mean ± std over seeds (initialisation and order of the rows; the split is fixed)"
+    return f"{means} · {machine()}"
+
+
+def machine() -> str:
+    """Where and when numbers are made: jax, devices, precision, date."""
     kind = jax.devices()[0].device_kind
     device = _processor() if kind == "cpu" else kind
     precision = jax.config.jax_default_matmul_precision
     cores = f", {len(os.sched_getaffinity(0))} cores" if hasattr(os, "sched_getaffinity") else ""
-    return (
-        "mean ± std over seeds (initialisation and order of the rows; the split is fixed) · "
-        f"jax {jax.__version__}, {jax.device_count()} x {device}{cores}, "
-        f"{precision} products, {datetime.date.today()}"
-    )
+    devices = f"{jax.device_count()} x {device}{cores}"
+    return f"jax {jax.__version__}, {devices}, {precision} products, {datetime.date.today()}"
 
 
 def _processor() -> str:

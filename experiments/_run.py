@@ -101,11 +101,10 @@ def train_row(
         seconds.append(time.perf_counter() - begun)
         metrics.append(experiment.evaluate(learner, runs[-1].state, dataset))
     columns = {key: np.array([float(row[key]) for row in metrics]) for key in metrics[0]}
-    num_rows = len(jax.tree.leaves(dataset.train.inputs)[0])
-    seconds_to_compile = program.seconds_to_compile
     return Result(
-        name, hparams, settings, num_rows, learner, runs, columns, np.array(seconds), seconds_to_compile
-    )
+        name, hparams, settings, _contract.num_rows(dataset), learner, runs, columns,
+        seconds_to_fit=np.array(seconds), seconds_to_compile=program.seconds_to_compile,
+    )  # fmt: skip
 
 
 def compile_program(experiment: Experiment, hparams: Any, settings: Any, dataset: Dataset) -> Program:

@@ -86,14 +86,11 @@ def _outcomes(
     """The goals that share their settings."""
     changes = _located(goals[0].settings or {}, files)
     seeds = {goal.row: max(other.seeds for other in goals if other.row == goal.row) for goal in goals}
-    wanted = [name for name in experiment.variants() if None in seeds or name in seeds]
     results, begun = {}, time.perf_counter()
-    for name in wanted:
-        hparams, settings = experiment.variants()[name]
-        settings = settings._replace(**changes)
-        results[name] = train_row(
-            experiment, name, hparams, settings, seeds=seeds.get(name, seeds.get(None, 1)), report=report
-        )
+    for name, (hparams, settings) in experiment.variants().items():
+        if name in seeds or None in seeds:
+            settings, wanted = settings._replace(**changes), seeds.get(name, seeds.get(None))
+            results[name] = train_row(experiment, name, hparams, settings, seeds=wanted, report=report)
     refused = [
         f"{result.name}: {result.reason}" for result in results.values() if isinstance(result, Refusal)
     ]
@@ -148,13 +145,18 @@ def merged(text: str, outcomes: list[Outcome]) -> str:
     """RESULTS.md with the lines of these experiments made anew, without those of goals that are no more."""
     made = {outcome.experiment for outcome in outcomes}
     lines: dict[str, list[str]] = {name: [] for name in _contract.names()}
+    goals = {name: _goals_of(name) for name in lines if name not in made}
     for line in text.splitlines():
         name, goal = re.match(r"(?:\| `(\w+)` \| (.*?) \|)?", line).groups()
-        wanted = name in lines and name not in made
-        if wanted and goal in {Outcome(name, one).cells[0] for one in _contract.load(name).goals}:
+        if goal in goals.get(name, ()):
             lines[name].append(line)
-    where = _report.environment().rpartition(" · ")[2]
+    where = _report.machine()
     for outcome in outcomes:
         cells = " | ".join([f"| `{outcome.experiment}`", *outcome.cells, f"{where} |"])
         lines[outcome.experiment].append(cells)
     return HEADER + "".join(line + "\n" for some in lines.values() for line in some)
+
+
+def _goals_of(name: str) -> set[str]:
+    """An experiment's goals as the first cell of their lines."""
+    return {Outcome(name, goal).cells[0] for goal in _contract.load(name).goals}

@@ -26,9 +26,10 @@ import optax
 import tyro
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import models, plot
 from jaxnets.check import POSITIVE, Interval
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.learner import Learner
 from jaxnets.metrics import accuracy, mean_squared_error
 from jaxnets.types import Array, Float, Int, Key, Metrics
@@ -75,7 +76,6 @@ GOALS = (
 SMALL = {"depth": 2, "most_layers": 3}
 
 
-@functools.lru_cache(maxsize=1)
 def data(settings: Settings) -> Dataset:
     """Two clouds, three standard deviations apart."""
     return load(settings.dataset)

@@ -24,9 +24,10 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import models, plot
 from jaxnets.check import POSITIVE, InputError, Interval, choice
-from jaxnets.data import Dataset, load, scale
+from jaxnets.data import Dataset, scale
 from jaxnets.data.transform import map_inputs
 from jaxnets.learner import Learner
 from jaxnets.metrics import r2, root_mean_squared_error
@@ -72,20 +73,15 @@ class Settings(NamedTuple):
 
 def data(settings: Settings) -> Dataset:
     """Columns in [0, 1], where the centres lie too."""
-    return _load(settings.dataset, settings.feature, settings.num_train)
-
-
-@functools.lru_cache(maxsize=4)
-def _load(name: str, feature: str, num_train: int | None) -> Dataset:
-    dataset = load(name, num_examples=num_train)
+    dataset = load(settings.dataset, num_examples=settings.num_train)
     if dataset.num_classes or np.ndim(dataset.train.inputs) != 2:
-        raise InputError(f"data set {name!r}: rows of numbers with a number as target are needed")
+        raise InputError(f"data set {settings.dataset!r}: rows of numbers with a number as target are needed")
     dataset = scale(dataset)
-    if not feature:
+    if not settings.feature:
         return dataset
-    choice("feature", feature, dataset.feature_names)
-    column = dataset.feature_names.index(feature)
-    return map_inputs(dataset, lambda x: x[:, [column]]).replace(feature_names=(feature,))
+    choice("feature", settings.feature, dataset.feature_names)
+    column = dataset.feature_names.index(settings.feature)
+    return map_inputs(dataset, lambda x: x[:, [column]]).replace(feature_names=(settings.feature,))
 
 
 def learner(hparams: Hparams, settings: Settings) -> Learner:

@@ -18,7 +18,6 @@ says so. Any data set of :mod:`jaxnets.data` with classes will do.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -27,12 +26,12 @@ import optax
 import tyro
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import kernels, losses, models, plot, schedules, train
 from jaxnets.check import FRACTION, NON_NEGATIVE, POSITIVE, InputError, Interval, choice
-from jaxnets.data import Dataset, impute, load, split, standardise
+from jaxnets.data import Dataset, impute, split, standardise
 from jaxnets.learner import Learner, gradient
-from jaxnets.metrics import accuracy
-from jaxnets.types import Array, Float, Int, Metrics
+from jaxnets.metrics import classification
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,19 +85,17 @@ class Settings(NamedTuple):
     """As many as the data set has, if None."""
 
 
+metrics = classification
+
+
 def data(settings: Settings) -> Dataset:
     """Images as they are, in [0, 1]; columns of numbers standardised."""
-    return _load(settings.dataset, settings.num_train)
-
-
-@functools.lru_cache(maxsize=2)
-def _load(name: str, num_train: int | None) -> Dataset:
-    dataset = load(name, allow_missing=True)
-    inputs = dataset.train.inputs
+    dataset = load(settings.dataset, allow_missing=True)
+    inputs, needed = dataset.train.inputs, "labels of classes and inputs that are numbers are needed"
     if dataset.num_classes is None or not isinstance(inputs, np.ndarray) or inputs.dtype.kind != "f":
-        raise InputError(f"data set {name!r}: labels of classes and inputs that are numbers are needed")
-    if num_train is not None and num_train < len(dataset.train.targets):
-        dataset = split(dataset, num_examples=num_train)
+        raise InputError(f"data set {settings.dataset!r}: {needed}")
+    if settings.num_train is not None and settings.num_train < len(dataset.train.targets):
+        dataset = split(dataset, num_examples=settings.num_train)
     return dataset if inputs.ndim > 2 else standardise(impute(dataset))
 
 
@@ -108,11 +105,6 @@ def learner(hparams: Hparams, settings: Settings) -> Learner:
     if settings.batch_size is not None and settings.model not in STOCHASTIC:
         raise InputError(f"{settings.model} learns from all rows at once, without --batch-size")
     return LEARNERS[settings.model](hparams, settings)
-
-
-def metrics(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
-    """Share of rows whose largest score is their label's."""
-    return {"accuracy": accuracy(scores, labels)}
 
 
 def _adam(hparams: Hparams, settings: Settings) -> optax.GradientTransformation:

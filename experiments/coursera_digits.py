@@ -23,9 +23,10 @@ import optax
 import tyro
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import losses, models, plot
 from jaxnets.check import NON_NEGATIVE, POSITIVE, InputError, Interval, choice
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.learner import Learner, gradient
 from jaxnets.metrics import accuracy
 from jaxnets.types import Array, Batch, Float, Key, Metrics, State

@@ -22,12 +22,12 @@ import optax
 import tyro
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import losses, models, plot, schedules
 from jaxnets.check import POSITIVE, Interval, choice
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.learner import Learner, gradient
-from jaxnets.metrics import accuracy
-from jaxnets.types import Array, Float, Int, Metrics
+from jaxnets.metrics import classification
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,6 +74,8 @@ INITIALISATIONS = {
 }
 """``(key, shape, dtype) -> W``."""
 
+metrics = classification
+
 
 def data(settings: Settings) -> Dataset:
     """Images as they are, in [0, 1]."""
@@ -89,11 +91,6 @@ def learner(hparams: Hparams, settings: Settings) -> Learner:
     )  # fmt: skip
     rate = schedules.polynomial_decay(hparams.learning_rate, num_steps=max(1, settings.num_steps))
     return gradient(network, losses.softmax_cross_entropy, optax.sgd(rate))
-
-
-def metrics(logits: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
-    """Share of rows whose largest score is their label's."""
-    return {"accuracy": accuracy(logits, labels)}
 
 
 def variants() -> dict[str, tuple[Hparams, Settings]]:

@@ -24,11 +24,13 @@ import optax
 import tyro
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import losses, models, plot
 from jaxnets.check import POSITIVE, Interval
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.learner import Learner, gradient
 from jaxnets.metrics import accuracy
+from jaxnets.models.side_by_side import combined
 from jaxnets.types import Array, Batch, Float, Int, Key, Metrics, State
 
 if TYPE_CHECKING:
@@ -102,7 +104,7 @@ def over_rates(learner_at: Callable[[Array], Learner], rates: Float[Array, " r"]
 
     def step(key: Key, state: State, batch: Batch) -> tuple[State, Metrics]:
         lanes, found = jax.vmap(lambda rate, lane: learner_at(rate).step(key, lane, batch))(rates, state)
-        return lanes, jax.tree.map(jnp.min, found)
+        return lanes, combined(found, by=jnp.min)
 
     return Learner(init, step, jax.vmap(learner_at(rates[0]).predict, in_axes=(0, None), out_axes=1))
 

@@ -22,9 +22,10 @@ import optax
 import tyro
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import losses, models, plot, schedules, train
 from jaxnets.check import FRACTION, POSITIVE, InputError, Interval
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.learner import Learner, gradient
 from jaxnets.metrics import accuracy, correct
 from jaxnets.types import Array, Batch, Float, Int, Key, Metrics, State
@@ -116,12 +117,10 @@ def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     """Loss on the way of each row, and digits with the probability of the guess: mistakes below."""
     pictures = {}
     for result in results:
-        history = [run.history for run in result.runs]
-        steps = max((entries["step"] for entries in history), key=len)
         held_out = "validation" if result.settings.valid_fraction else "test"
         series = {"training": "loss", held_out: "valid_loss"}
         pictures[f"loss_{result.name}"] = plot.curves(
-            steps, {label: [entries[name] for entries in history] for label, name in series.items()},
+            result.steps, {label: result.histories(name) for label, name in series.items()},
             x_label="step", y_label="loss", log_y=True, title=f"{result.name} on {dataset.name}",
         )  # fmt: skip
     return pictures | {"predictions": _predictions(results[-1], dataset)}

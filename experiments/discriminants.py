@@ -22,15 +22,16 @@ import tyro
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import kernels, models, plot
 from jaxnets.check import FRACTION, POSITIVE, Interval, choice
-from jaxnets.data import Dataset, load, standardise
+from jaxnets.data import Dataset, standardise
 from jaxnets.layers import flatten
 from jaxnets.learner import Learner
-from jaxnets.metrics import accuracy
+from jaxnets.metrics import accuracy, classification
 from jaxnets.models import discriminant
 from jaxnets.models.kernel_discriminant import transform as kernel_transform
-from jaxnets.types import Array, Float, Int, Metrics
+from jaxnets.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,15 +65,14 @@ class Settings(NamedTuple):
     """As many as the data set has, if None."""
 
 
+metrics = classification
+
+
 def data(settings: Settings) -> Dataset:
     """Tables standardised; images and the plane as they are."""
-    return _load(settings.dataset, settings.seed)
-
-
-@functools.lru_cache(maxsize=8)
-def _load(name: str, seed: int) -> Dataset:
-    dataset = load(name, seed=seed)
-    return dataset if name == "circles" or dataset.train.inputs.ndim > 2 else standardise(dataset)
+    dataset = load(settings.dataset, seed=settings.seed)
+    is_as_it_is = settings.dataset == "circles" or dataset.train.inputs.ndim > 2
+    return dataset if is_as_it_is else standardise(dataset)
 
 
 def learner(hparams: Hparams, settings: Settings) -> Learner:
@@ -92,11 +92,6 @@ def learner(hparams: Hparams, settings: Settings) -> Learner:
 def kernel(hparams: Hparams) -> kernels.Kernel:
     """Gaussian, its width in the unit of the data."""
     return kernels.scaled(kernels.rbf, hparams.gamma)
-
-
-def metrics(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
-    """Share of rows whose largest score is their label's."""
-    return {"accuracy": accuracy(scores, labels)}
 
 
 def variants() -> dict[str, tuple[Hparams, Settings]]:

@@ -28,9 +28,10 @@ import numpy as np
 import optax
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import losses, models, plot
 from jaxnets.check import NON_NEGATIVE, POSITIVE, Interval
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.learner import Learner, gradient
 from jaxnets.metrics import auroc
 from jaxnets.models.cross_validation import Folded, FoldsState, cross_validated, weighted

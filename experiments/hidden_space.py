@@ -25,12 +25,13 @@ import optax
 import tyro
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import losses, models, plot, schedules
 from jaxnets.check import POSITIVE, Interval
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.learner import Learner, gradient
-from jaxnets.metrics import accuracy
-from jaxnets.types import Array, Batch, Float, Int, Metrics, Params
+from jaxnets.metrics import classification
+from jaxnets.types import Batch, Params
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,6 +71,8 @@ GOALS = tuple(
     for row in ("parabola_2", "parabola_4", "hyperbola_2_squares", "hyperbola_4")
 )
 
+metrics = classification
+
 
 def data(settings: Settings) -> Dataset:
     """A thousand points, 0.1 or more away from the curve; a fifth for testing."""
@@ -82,11 +85,6 @@ def learner(hparams: Hparams, settings: Settings) -> Learner:
     activation, kernel_init = UNITS[settings.activation]
     network = models.MLP((settings.num_hidden,), 2, activation=activation, kernel_init=kernel_init)
     return gradient(network, losses.softmax_cross_entropy, optax.adam(rate))
-
-
-def metrics(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
-    """Share of rows whose larger score is their label's."""
-    return {"accuracy": accuracy(scores, labels)}
 
 
 def variants() -> dict[str, tuple[Hparams, Settings]]:

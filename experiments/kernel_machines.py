@@ -32,8 +32,8 @@ from jaxnets.check import NON_NEGATIVE, POSITIVE, Interval, choice
 from jaxnets.data import Dataset, split
 from jaxnets.data.synthetic import circles
 from jaxnets.learner import Learner, gradient
-from jaxnets.metrics import accuracy
-from jaxnets.types import Array, Batch, Float, Int, Metrics, Params, Scalar
+from jaxnets.metrics import accuracy, classification
+from jaxnets.types import Array, Batch, Float, Int, Params, Scalar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,6 +65,9 @@ class Settings(NamedTuple):
     """Values of C, from 0.01 to 100, and of gamma, likewise."""
     num_steps: Annotated[int, Interval(0, 2**31 - 1)] = 1
     """Updates in the primal; the dual is solved in one."""
+
+
+metrics = classification
 
 
 def data(settings: Settings) -> Dataset:
@@ -113,11 +116,6 @@ def monomials(x: Float[Array, "n 2"]) -> Float[Array, "n 6"]:
     a, b = x.T
     root = jnp.sqrt(2.0)
     return jnp.stack([jnp.ones_like(a), root * a, root * b, a * a, b * b, root * a * b], axis=1)
-
-
-def metrics(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
-    """Share of points on the right side."""
-    return {"accuracy": accuracy(scores, labels)}
 
 
 def variants() -> dict[str, tuple[Hparams, Settings]]:

@@ -4,10 +4,10 @@ Source: the papers named in jaxnets/optimizers; the rate 1/n by coordinate or by
 Command: python -m experiments learning_rate_rules
 Expected: mean squared error of the table after 10,000 steps (sparse) and 1,000 (scaled), mean ± std over
 5 seeds on 2 CPU cores, 2026-11-22: sparse inverse_count 0.352 ± 0.002, inverse_count_rows 0.385 ± 0.001,
-adagrad 0.426 ± 0.002, sgd 0.436 ± 0.003, adadelta 0.523 ± 0.003, rmsprop 0.558 ± 0.002, adam 0.568 ±
+adagrad 0.426 ± 0.002, sgd 0.436 ± 0.003, adadelta 0.523 ± 0.003, adam 0.544 ± 0.004, rmsprop 0.558 ±
 0.002, adam_only_seen 0.576 ± 0.002; scaled sgd 0.011 ± 0.005, all others below 1e-10. Each rule is optax's,
 to 1e-6; the rate 1/n is the running mean to 1e-14 in float64, where rows come twice in a batch, too. Adam
-moves numbers that are not in the batch by 0.02, no other rule does. One to two minutes, mostly compiling.
+moves numbers that are not in the batch by 0.06, no other rule does. One to two minutes, mostly compiling.
 
 Each example is a row ``i`` of a table with noisy values ``x`` and weights ``a``, and costs
 ``1/2 sum_j a_j (w_ij - x_j)^2``. Two problems are two choices of rows and weights:
@@ -16,7 +16,10 @@ Each example is a row ``i`` of a table with noisy values ``x`` and weights ``a``
   example a step, one pass. The best estimate is the mean of what was observed, which the rate 1/n gives.
 - ``scaled``: one row, curvatures ``a`` from 0.01 to 100, no noise: one rate cannot suit all coordinates.
 
-The error is the mean squared distance from the true table, in which every row counts the same.
+The error is the mean squared distance from the true table, in which every row counts the same. The rates
+were chosen by it, so each rule is shown at its best: on the sparse problem the best of 0.003, 0.01, 0.03, and
+so on to 300, which is the same for another draw of the problem; on the scaled one the best for sgd, and for
+the others one of those that end below 1e-10.
 """
 
 from __future__ import annotations
@@ -155,11 +158,11 @@ PEERS = {
 RATES = {
     "sparse": {
         "sgd": 1.0, "inverse_count": 1.0, "inverse_count_rows": 1.0, "adagrad": 1.0, "rmsprop": 0.1,
-        "adadelta": 100.0, "adam": 0.01, "adam_only_seen": 0.1,
+        "adadelta": 100.0, "adam": 0.03, "adam_only_seen": 0.1,
     },
     "scaled": {"sgd": 0.01, "adagrad": 0.3, "rmsprop": 0.01, "adadelta": 1.0, "adam": 0.03},
 }  # fmt: skip
-"""The best of 1, 0.3, 0.1, ... for each rule; the steps of AdaDelta begin at 1e-3 whatever the gradient."""
+"""How they were found says the docstring; the steps of AdaDelta begin at 1e-3 whatever the gradient."""
 
 
 def variants() -> dict[str, tuple[Hparams, Settings]]:
@@ -247,7 +250,7 @@ def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     for problem, *steps in dict.fromkeys((row.settings.problem, *row.steps.tolist()) for row in results):
         rows = [row for row in results if (row.settings.problem, *row.steps.tolist()) == (problem, *steps)]
         errors = {
-            row.name.replace("_", " "): [np.maximum(run.history["valid_error"], 1e-14) for run in row.runs]
+            row.name.replace("_", " "): [np.maximum(seed, 1e-14) for seed in row.histories("valid_error")]
             for row in rows
         }
         pictures[f"{problem}_{steps[-1]}_steps"] = plot.curves(

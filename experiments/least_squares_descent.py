@@ -6,8 +6,8 @@ Command: python -m experiments least_squares_descent
 Expected: Barzilai and Borwein's steps in float64, the worst of 5 starts on 2 CPU cores, 2026-11-22: error
 3.8e-8 in 24 steps (long) and 2.9e-8 in 34 (short), a fit in less than a second. In float32 (5 seeds), to a
 gradient of 1e-3: bb_long 9.3e-4 ± 1.6e-3 in 20 steps, bb_short 6.7e-4 ± 1.2e-3 in 14. After 200 steps: exact
-0.977 ± 0.589, backtracking 1.549 ± 0.447, the constant rate 0.03 1.609 ± 0.464. The constant rate 0.05
-diverges after 7 or 8 steps: the largest stable one is 0.032.
+0.977 ± 0.589, backtracking 1.549 ± 0.447, constant_smaller (a rate of 0.03) 1.609 ± 0.464. The constant
+rate 0.05 diverges after 7 or 8 steps: the largest stable one is 0.032.
 
 The question's rows are not public, so these are made: 1,000 rows of an intercept and two whole numbers from 0
 to 10, and targets with the question's coefficients and a noise from which its part in the columns is taken
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 SOLUTION = np.array([4.344435, 4.387702, 0.450958])
 RULES = {
     "constant": lambda h: step_sizes.constant(h.learning_rate),
+    "constant_smaller": lambda h: step_sizes.constant(0.6 * h.learning_rate),
     "backtracking": lambda h: step_sizes.backtracking(step_sizes.constant(1.0)),
     "exact": lambda h: step_sizes.exact,
     "bb_long": lambda h: step_sizes.safeguarded(step_sizes.barzilai_borwein_long),
@@ -50,7 +51,7 @@ class Hparams(NamedTuple):
     """Traced scalars."""
 
     learning_rate: Annotated[float, POSITIVE] = 0.05
-    """Of the constant rule."""
+    """Of the rule ``constant``; ``constant_smaller`` takes three fifths of it."""
     tolerance: Annotated[float, NON_NEGATIVE] = 1e-3
     """Norm of the gradient at which a run ends."""
 
@@ -95,9 +96,8 @@ def evaluate(learner: Learner, state: State, dataset: Dataset) -> Metrics:
 
 
 def variants() -> dict[str, tuple[Hparams, Settings]]:
-    """The rate that diverges, one that is stable, and four rules that need none."""
-    rows = {f"constant_{rate}": (Hparams(rate), Settings("constant")) for rate in (0.05, 0.03)}
-    return rows | {name: (Hparams(), Settings(name)) for name in list(RULES)[1:]}
+    """The rate that diverges, a smaller one that is stable, and four rules that need none."""
+    return {name: (Hparams(), Settings(name)) for name in RULES}
 
 
 GOALS = tuple(
@@ -131,9 +131,9 @@ def _five_starts(rule: step_sizes.StepSize, rows: Batch) -> train.Run:
 
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     """The gradient's norm, step by step, and the sizes of the first steps of one seed."""
-    steps = np.arange(1, 1 + max(len(run.history["step"]) for result in results for run in result.runs))
+    steps = max((result.steps for result in results), key=len)
     norms = {result.name: result.histories("gradient_norm") for result in results}
-    sizes = {result.name: result.runs[0].history["size"][:40] for result in results}
+    sizes = {result.name: result.histories("size")[0][:40] for result in results}
     figure = plot.curves(steps, norms, x_label="step", y_label="norm of the gradient", log_x=True, log_y=True)
     figure.axes[0].set_ylim(bottom=1e-9)
     title = f"a constant is stable below {2 / curvatures(dataset.train.inputs)[-1]:.3f}"

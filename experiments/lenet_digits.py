@@ -21,12 +21,13 @@ import optax
 import tyro
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import layers, losses, models, plot, schedules, train
 from jaxnets.check import FRACTION, NON_NEGATIVE, Interval
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.learner import Learner, gradient
-from jaxnets.metrics import accuracy, confusion_matrix
-from jaxnets.types import Array, Float, Int, Metrics
+from jaxnets.metrics import classification, confusion_matrix
+from jaxnets.types import Array, Float
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +63,7 @@ class Settings(NamedTuple):
     """Units of the dense layers."""
     num_steps: Annotated[int | None, Interval(0)] = None
     """Updates; by default as many as the epochs have."""
-    num_epochs: Annotated[int, Interval(1)] = 10
+    num_epochs: Annotated[int, Interval(1)] = 6
     """Passes over the training rows."""
     batch_size: Annotated[int | None, Interval(1)] = 64
     """Rows an update."""
@@ -72,9 +73,9 @@ class Settings(NamedTuple):
 
 SMALL = {"features": (2, 2), "widths": (8,)}
 GOALS = (
-    Goal("test_accuracy", at_least=0.9712, row="source", settings={"dataset": "mnist"}),
-    Goal("test_accuracy", at_least=0.994, row="recipe", settings={"dataset": "mnist"}, seeds=1),
-    Goal("fit_seconds", at_most=900, row="recipe", settings={"dataset": "mnist"}, seeds=1),
+    Goal("test_accuracy", at_least=0.9712, row="source", settings={"dataset": "mnist"}, seeds=1),
+    Goal("test_accuracy", at_least=0.994, row="recipe", settings={"dataset": "mnist"}),
+    Goal("fit_seconds", at_most=900, row="recipe", settings={"dataset": "mnist"}),
 )
 
 
@@ -105,16 +106,14 @@ def learner(hparams: Hparams, settings: Settings) -> Learner:
     return gradient(Distorted(network, distortion), losses.softmax_cross_entropy, optax.adam(rate))
 
 
-def metrics(logits: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
-    """Share of rows whose largest score is their label's."""
-    return {"accuracy": accuracy(logits, labels)}
+metrics = classification
 
 
 def variants() -> dict[str, tuple[Hparams, Settings]]:
-    """The source's LeNet-5, and the recipe."""
-    source = Settings(is_source=True, features=(6, 16), widths=(120, 84), num_steps=20_000, batch_size=100)
+    """The same network both times."""
+    source = Settings(is_source=True, num_steps=20_000, batch_size=100)
     return {
-        "source": (Hparams(learning_rate=1e-3, dropout=0.0), source),
+        "source": (Hparams(learning_rate=1e-3), source),
         "recipe": (Hparams(), Settings()),
     }
 

@@ -28,9 +28,9 @@ from jaxnets import kernels, losses, models, plot
 from jaxnets.check import NON_NEGATIVE, POSITIVE, Interval
 from jaxnets.data import Dataset
 from jaxnets.learner import Learner, gradient
-from jaxnets.metrics import accuracy
+from jaxnets.metrics import classification
 from jaxnets.plane import Line, degrees_between, line
-from jaxnets.types import Array, Batch, Float, Int, Metrics
+from jaxnets.types import Array, Batch, Float, Int
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,6 +69,8 @@ GOALS = (
     Goal("degrees_to_minimum_norm", at_most=2.0, seeds=1),
 )
 
+metrics = classification
+
 
 def data(settings: Settings) -> Dataset:
     """Two round classes that a line separates, also through the origin, but a better one elsewhere."""
@@ -103,11 +105,6 @@ def learner(hparams: Hparams, settings: Settings) -> Learner:
 
 def _sigmoid_cross_entropy(logits: Float[Array, "n 1"], labels: Int[Array, " n"]) -> Float[Array, ""]:
     return losses.sigmoid_cross_entropy(logits[:, 0], labels)
-
-
-def metrics(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
-    """Share of rows whose larger score is their label's."""
-    return {"accuracy": accuracy(scores, labels)}
 
 
 def variants() -> dict[str, tuple[Hparams, Settings]]:

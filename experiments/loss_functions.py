@@ -19,12 +19,13 @@ import optax
 import tyro
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import losses, models, plot, schedules
 from jaxnets.check import POSITIVE, Interval, choice
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.learner import Learner, gradient
-from jaxnets.metrics import accuracy
-from jaxnets.types import Array, Float, Int, Metrics, Scalar
+from jaxnets.metrics import classification
+from jaxnets.types import Array, Float, Int, Scalar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,6 +77,8 @@ GOALS = tuple(
 )
 SMALL = {"widths": (8, 8)}
 
+metrics = classification
+
 
 def data(settings: Settings) -> Dataset:
     """Images in [0, 1]; a tenth of the rows that are not for testing are for validation."""
@@ -88,11 +91,6 @@ def learner(hparams: Hparams, settings: Settings) -> Learner:
     rate = schedules.cosine_decay(hparams.learning_rate, num_steps=max(1, settings.num_steps))
     network = models.MLP(widths=settings.widths, num_outputs=settings.num_classes)
     return gradient(network, LOSSES[settings.loss], optax.adam(rate))
-
-
-def metrics(outputs: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
-    """Share of rows whose largest output is their label's: what all losses are after."""
-    return {"accuracy": accuracy(outputs, labels)}
 
 
 def variants() -> dict[str, tuple[Hparams, Settings]]:

@@ -23,11 +23,13 @@ import optax
 import tyro
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import losses, models, plot, schedules, train
 from jaxnets.check import NON_NEGATIVE, POSITIVE, Interval, choice
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.learner import Learner, gradient
-from jaxnets.metrics import accuracy, confusion_matrix
+from jaxnets.metrics import classification, confusion_matrix
+from jaxnets.models.side_by_side import combined
 from jaxnets.types import Array, Batch, Float, Int, Key, Metrics, State
 
 if TYPE_CHECKING:
@@ -62,6 +64,9 @@ class Settings(NamedTuple):
     """As many as the data set has, if None."""
 
 
+metrics = classification
+
+
 def data(settings: Settings) -> Dataset:
     """Images as they are, in [0, 1]."""
     return load(settings.dataset)
@@ -86,14 +91,9 @@ def one_vs_all(binary: Learner, *, num_classes: int) -> Learner:
     def step(key: Key, state: State, batch: Batch) -> tuple[State, Metrics]:
         of_class = jax.vmap(lambda label, machine: binary.step(key, machine, is_class(label, batch)))
         state, found = of_class(classes, state)
-        return state, jax.tree.map(jnp.sum, found)
+        return state, combined(found, by=jnp.sum)
 
     return Learner(init, step, jax.vmap(binary.predict, in_axes=(0, None), out_axes=1))
-
-
-def metrics(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
-    """Share of rows whose largest score is their label's."""
-    return {"accuracy": accuracy(scores, labels)}
 
 
 def _linear(loss: Callable, num_outputs: int, hparams: Hparams, settings: Settings) -> Learner:

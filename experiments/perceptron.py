@@ -147,7 +147,7 @@ def _try(key: Key) -> tuple[Int[Array, ""], Float[Array, ""], Bool[Array, ""]]:
 
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     """Mistakes against rows seen, and the line at several times."""
-    steps = max((run.history["step"] for result in results for run in result.runs), key=len)
+    steps = max((result.steps for result in results), key=len)
     mistakes = {
         result.name: [np.cumsum(_made(run)) for run in result.runs]
         for result in results

@@ -22,11 +22,12 @@ import optax
 import tyro
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import models, plot, schedules
 from jaxnets.check import POSITIVE, Interval
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.learner import Learner, gradient
-from jaxnets.metrics import accuracy
+from jaxnets.metrics import accuracy, classification
 from jaxnets.types import Array, Float, Int, Metrics, State
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Settings(NamedTuple):
 GOALS = (Goal("test_accuracy", at_least=0.975, row="row_by_row", settings={"dataset": "mnist"}),)
 SMALL = {"widths": (8, 6)}
 
+metrics = classification
+
 
 def data(settings: Settings) -> Dataset:
     """Images in [0, 1]; a tenth of the rows that are not for testing are for validation."""
@@ -83,11 +86,6 @@ def learner(hparams: Hparams, settings: Settings) -> Learner:
     return network._replace(
         predict=lambda state, inputs: jax.nn.softmax(network.predict(state, inputs), axis=settings.axis)
     )
-
-
-def metrics(probabilities: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
-    """Share of rows whose largest probability is their label's."""
-    return {"accuracy": accuracy(probabilities, labels)}
 
 
 def evaluate(learner: Learner, state: State, dataset: Dataset) -> Metrics:

@@ -20,12 +20,13 @@ import optax
 import tyro
 
 from experiments._contract import Goal
+from experiments._data import load
 from jaxnets import losses, models, plot, train
 from jaxnets.check import POSITIVE, Interval
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.learner import Learner, gradient
-from jaxnets.metrics import accuracy, confusion_matrix
-from jaxnets.types import Array, Float, Int, Metrics, State
+from jaxnets.metrics import accuracy, classification, confusion_matrix
+from jaxnets.types import Metrics, State
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,6 +60,8 @@ class Settings(NamedTuple):
 
 GOALS = (Goal("test_accuracy", at_least=0.93, row="30_epochs", settings={"dataset": "mnist"}),)
 
+metrics = classification
+
 
 def data(settings: Settings) -> Dataset:
     """Images in [0, 1]; a sixth of the rows that are not for testing are for validation."""
@@ -69,11 +72,6 @@ def learner(hparams: Hparams, settings: Settings) -> Learner:
     """784-20-10: sigmoid units, softmax."""
     network = models.MLP((settings.num_hidden,), settings.num_classes, activation=nn.sigmoid)
     return gradient(network, losses.softmax_cross_entropy, optax.adam(hparams.learning_rate))
-
-
-def metrics(logits: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
-    """For the validation rows, on the way."""
-    return {"accuracy": accuracy(logits, labels)}
 
 
 def evaluate(learner: Learner, state: State, dataset: Dataset) -> Metrics:

@@ -13,7 +13,6 @@ sees them as rows of numbers.
 
 from __future__ import annotations
 
-import functools
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -24,13 +23,14 @@ import optax
 import tyro
 
 from experiments._contract import Goal, steps_per_epoch
+from experiments._data import load
 from jaxnets import losses, models, plot, schedules
 from jaxnets.backprop import affine, relu, softmax_cross_entropy
 from jaxnets.check import NON_NEGATIVE, POSITIVE, Interval
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.layers import flatten
 from jaxnets.learner import Learner
-from jaxnets.metrics import accuracy
+from jaxnets.metrics import classification
 from jaxnets.types import Array, Batch, Float, Int, Key, Metrics, Scalar, State
 
 if TYPE_CHECKING:
@@ -86,14 +86,12 @@ class Net(NamedTuple):
     b2: Float[Array, " k"]
 
 
-@functools.lru_cache(maxsize=1)
-def _load(name: str) -> Dataset:
-    return load(name, valid_fraction=0.1)
+metrics = classification
 
 
 def data(settings: Settings) -> Dataset:
     """Inputs as they are; a tenth of the rows for training is looked at on the way."""
-    return _load(settings.dataset)
+    return load(settings.dataset, valid_fraction=0.1)
 
 
 def value_and_grad(
@@ -142,11 +140,6 @@ def learner(hparams: Hparams, settings: Settings) -> Learner:
     return net._replace(step=watched)
 
 
-def metrics(logits: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
-    """Share of rows whose largest score is their label's."""
-    return {"accuracy": accuracy(logits, labels)}
-
-
 def checks(results: list[Result], dataset: Dataset) -> dict[str, float]:
     """Largest difference from autodiff of the plain formula, in double precision, in each leaf."""
 
@@ -171,19 +164,18 @@ def checks(results: list[Result], dataset: Dataset) -> dict[str, float]:
 
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     """Loss and accuracies on the way; what the first layer looks for."""
-    runs = results[0].runs
-    steps = results[0].steps
-    epochs = steps * results[0].settings.batch_size / results[0].num_rows
+    (result,) = results
+    epochs = result.steps * result.settings.batch_size / result.num_rows
     names = {"training batches": "accuracy", "validation rows": "valid_accuracy"}
-    seen = {label: [run.history[name] for run in runs] for label, name in names.items()}
-    loss = {"loss and penalty": [run.history["loss"] for run in runs]}
-    title = f"{dataset.name}: {results[0].settings.num_hidden} hidden units"
+    seen = {label: result.histories(name) for label, name in names.items()}
+    loss = {"loss and penalty": result.histories("loss")}
+    title = f"{dataset.name}: {result.settings.num_hidden} hidden units"
     pictures = {
         "accuracy": plot.curves(epochs, seen, x_label="epochs", y_label="accuracy", title=title),
         "loss": plot.curves(epochs, loss, x_label="epochs", y_label="loss", title=title, log_y=True),
     }
     if dataset.train.inputs.ndim == 4:
-        w1 = np.asarray(runs[0].state.params.w1).T[:40]
+        w1 = np.asarray(result.runs[0].state.params.w1).T[:40]
         images = w1.reshape(-1, *dataset.train.inputs.shape[1:])
         images = 0.5 + 0.5 * images / np.abs(images).max(axis=(1, 2, 3), keepdims=True)
         labels = [f"unit {number}" for number in range(len(images))]

@@ -139,9 +139,8 @@ def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
         f"regions_{result.name}": _regions(result) for result in results if result.settings.num_inputs == 2
     }
     if networks:
-        worst = {result.name: result.runs[_slowest(result)].history for result in networks}
-        steps = max((history["step"] for history in worst.values()), key=len)
-        series = {name: history["loss"] for name, history in worst.items()}
+        series = {result.name: result.histories("loss")[_slowest(result)] for result in networks}
+        steps = max((result.steps for result in networks), key=len)
         pictures["plateaus"] = plot.curves(
             steps, series, x_label="step", y_label="cross-entropy", title="the slowest seed of each network"
         )

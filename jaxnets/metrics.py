@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxnets.losses import label_per_row, same_shape
 from jaxnets.losses import softmax_cross_entropy as cross_entropy
 from jaxnets.losses import squared_error as mean_squared_error
-from jaxnets.types import Array, Bool, Float, Int, Shaped
+from jaxnets.types import Array, Bool, Float, Int, Metrics, Shaped
 
 
 def correct(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Bool[Array, " n"]:
@@ -31,6 +31,18 @@ def accuracy(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Float[Arr
     0.5
     """
     return jnp.mean(correct(scores, labels))
+
+
+def classification(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Metrics:
+    """What classifiers report: :func:`accuracy`, under its name.
+
+    >>> float(classification(jnp.array([[0.1, 0.9], [0.8, 0.2]]), jnp.array([1, 1]))["accuracy"])
+    0.5
+
+    Raises:
+        InputError: scores that are no table, or not one label a row.
+    """
+    return {"accuracy": accuracy(scores, labels)}
 
 
 def error_rate(scores: Float[Array, "n k"], labels: Int[Array, " n"]) -> Float[Array, ""]:
@@ -119,6 +131,6 @@ def auroc(scores: Float[Array, " n"], labels: Int[Array, " n"]) -> Float[Array, 
 
 
 __all__ = [
-    "accuracy", "auroc", "confusion_matrix", "correct", "cross_entropy", "error_rate",
+    "accuracy", "auroc", "classification", "confusion_matrix", "correct", "cross_entropy", "error_rate",
     "mean_absolute_error", "mean_squared_error", "r2", "root_mean_squared_error",
 ]  # fmt: skip

@@ -34,7 +34,15 @@ StepSize = Callable[[Objective, Point, Point], Scalar]
 
 
 def constant(rate: Scalar) -> StepSize:
-    """The same size always; on a quadratic it is stable below ``2 / largest curvature``."""
+    """The same size always; on a quadratic it is stable below ``2 / largest curvature``.
+
+    Raises:
+        InputError: a rate that is not above 0, or infinite.
+
+    >>> start = Point(jnp.array([3.0]), jnp.array(9.0), jnp.array([6.0]))
+    >>> constant(0.25)(lambda x: jnp.sum(x**2), start, start)
+    0.25
+    """
     check.interval("rate", rate, check.POSITIVE)
     return lambda objective, here, before: rate
 
@@ -56,13 +64,24 @@ def barzilai_borwein_long(objective: Objective, here: Point, before: Point) -> F
 
     On a quadratic it lies between ``1 / largest`` and ``1 / smallest`` curvature. The objective may rise on
     the way.
+
+    >>> bowl = lambda x: x @ (jnp.array([1.0, 3.0]) * x) / 2
+    >>> before, here = (Point(x, *jax.value_and_grad(bowl)(x)) for x in (jnp.zeros(2), jnp.ones(2)))
+    >>> float(barzilai_borwein_long(bowl, here, before))  # s = (1, 1), y = (1, 3)
+    0.5
     """
     s, y = here.params - before.params, here.gradient - before.gradient
     return s @ s / (s @ y)
 
 
 def barzilai_borwein_short(objective: Objective, here: Point, before: Point) -> Float[Array, ""]:
-    """``s'y / y'y``: between the same ends as :func:`barzilai_borwein_long`, and never longer."""
+    """``s'y / y'y``: between the same ends as :func:`barzilai_borwein_long`, and never longer.
+
+    >>> bowl = lambda x: x @ (jnp.array([1.0, 3.0]) * x) / 2
+    >>> before, here = (Point(x, *jax.value_and_grad(bowl)(x)) for x in (jnp.zeros(2), jnp.ones(2)))
+    >>> round(float(barzilai_borwein_short(bowl, here, before)), 3)  # s = (1, 1), y = (1, 3)
+    0.4
+    """
     s, y = here.params - before.params, here.gradient - before.gradient
     return s @ y / (y @ y)
 
@@ -73,7 +92,22 @@ def safeguarded(
     """``rule``, kept in ``[low, high]``; ``otherwise`` where it gives no positive number.
 
     The rules of Barzilai and Borwein give none at the first step, and where the curvature is negative.
+
+    Args:
+        low: 0 or more.
+        high: ``low`` or more.
+
+    Raises:
+        InputError: a negative ``low``, or ``low`` above ``high``.
+
+    >>> start = Point(jnp.array([3.0]), jnp.array(9.0), jnp.array([6.0]))
+    >>> rule = safeguarded(barzilai_borwein_long, otherwise=constant(2.0), high=1.5)
+    >>> float(rule(lambda x: jnp.sum(x**2), start, start))
+    1.5
     """
+    check.interval("low", low, check.NON_NEGATIVE)
+    if not check.is_traced(low):
+        check.interval("high", high, check.Interval(low))
 
     def size(objective: Objective, here: Point, before: Point) -> Float[Array, ""]:
         found = rule(objective, here, before)
@@ -93,6 +127,9 @@ def backtracking(
         factor: in (0, 1).
         decrease: share of the fall that the slope promises, in (0, 1).
         most: times at most; rounding can make the condition impossible close to the minimum.
+
+    Raises:
+        InputError: a factor or a decrease outside (0, 1), or ``most`` that is no count.
 
     >>> start = Point(jnp.array([3.0]), jnp.array(9.0), jnp.array([6.0]))
     >>> float(backtracking(constant(4.0))(lambda x: jnp.sum(x**2), start, start))

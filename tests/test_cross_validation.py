@@ -11,7 +11,7 @@ from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from jaxnets import losses, train
 from jaxnets.check import InputError
-from jaxnets.learner import gradient
+from jaxnets.learner import Learner, gradient
 from jaxnets.models.cross_validation import Folded, Weighted, cross_validated, weighted
 
 NUM_FOLDS, NUM_STEPS = 4, 400
@@ -85,3 +85,17 @@ def test_weighted_loss_is_the_loss_of_the_rows_that_count():
 def test_one_fold_is_refused():
     with pytest.raises(InputError, match="num_folds = 1"):
         cross_validated(LEARNER, num_folds=1)
+
+
+def test_the_whole_has_converged_when_the_slowest_fold_has():
+    """Each fold takes as many steps as it has rows to train on: one and three."""
+
+    def step(key, state, batch):
+        return state + 1, {"loss": 1.0, "converged": state + 1 >= batch.targets.weight.sum()}
+
+    counting = Learner(lambda key, data: jnp.int32(0), step, lambda state, inputs: inputs)
+    folds = cross_validated(counting, num_folds=2)
+    rows = Folded(np.zeros((4, 1)), np.array([0, 0, 0, 1])), np.zeros(4)
+    run = train.run(jax.random.key(0), folds, rows, num_steps=6)
+    assert run.status.code == train.status.CONVERGED
+    assert run.status.step == 3

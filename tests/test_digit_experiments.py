@@ -22,7 +22,7 @@ from experiments import (
 )
 from jaxnets import data, losses, models, train
 from jaxnets.check import InputError
-from jaxnets.learner import gradient
+from jaxnets.learner import Learner, gradient
 from jaxnets.types import Batch
 
 DIGITS = data.load("digits")
@@ -144,6 +144,31 @@ def test_a_lane_is_the_lone_run_at_its_rate():
     scores = fitted_scores(lanes, FEW)
     np.testing.assert_allclose(scores[:, 1], fitted_scores(learner_at(0.1), FEW), atol=1e-5)
     assert np.abs(scores[:, 0] - scores[:, 1]).max() > 0.01
+
+
+def counting(length):
+    """A learner that has converged after as many steps."""
+    step = lambda key, state, batch: (state + 1, {"loss": 1.0, "converged": state + 1 >= length(batch)})  # noqa: E731
+    return Learner(lambda key, data: jnp.int32(0), step, lambda state, inputs: inputs)
+
+
+@pytest.mark.parametrize("name", ["one_vs_all", "over_rates"])
+def test_learners_at_once_have_converged_when_the_slowest_has(name):
+    """Of two machines or lanes that take one step and three."""
+    together = {
+        "one_vs_all": lambda: one_vs_all.one_vs_all(
+            counting(lambda batch: 1 + batch.targets.sum()), num_classes=2
+        ),
+        "over_rates": lambda: deep_vs_wide.over_rates(
+            lambda rate: counting(lambda batch: rate), jnp.array([1.0, 3.0])
+        ),
+    }[name]()
+    batch, found = Batch(np.zeros((2, 1)), np.array([1, 1])), []
+    state = together.init(jax.random.key(0), batch)
+    for _ in range(3):
+        state, metrics = together.step(jax.random.key(0), state, batch)
+        found.append(bool(metrics["converged"]))
+    assert found == [False, False, True]
 
 
 def test_epochs_of_the_picture_are_the_epochs_of_the_rows():

@@ -1,7 +1,6 @@
 """Every experiment keeps the contract; the command line answers with tables, files or one line."""
 
 import csv
-import dataclasses
 import json
 import os
 import pathlib
@@ -12,10 +11,12 @@ import sys
 import jax
 import numpy as np
 import pytest
+from pictures import assert_shown
 
 from experiments import __main__ as command
 from experiments import _contract, _verify, classifiers
 from experiments._contract import Goal
+from experiments._data import load
 from experiments._run import Result, train_row
 from jaxnets import check
 
@@ -58,14 +59,13 @@ def train_two_steps(experiment, names):
     return results
 
 
-def assert_pictures(experiment, results):
-    for figure in experiment.figures(results, experiment.data(results[0].settings)).values():
-        assert any(axes.has_data() for axes in figure.axes)
+def drawn(experiment, results):
+    return experiment.figures(results, experiment.data(results[0].settings))
 
 
 def test_two_rows_train_for_two_steps_and_give_what_they_promise(experiment):
     rows = [*experiment.variants()][:1] + [goal.row for goal in experiment.goals if goal.row][:1]
-    assert_pictures(experiment, train_two_steps(experiment, dict.fromkeys(rows)))
+    assert_shown(experiment.name, drawn(experiment, train_two_steps(experiment, dict.fromkeys(rows))))
 
 
 @pytest.mark.release
@@ -73,7 +73,8 @@ def test_all_rows_train_for_two_steps_and_are_checked(experiment):
     results = train_two_steps(experiment, experiment.variants())
     checks = experiment.checks(results, experiment.data(results[0].settings))
     assert {goal.number for goal in experiment.goals if goal.row is None} <= set(checks)
-    assert_pictures(experiment, results)
+    pictures = drawn(experiment, results)
+    assert all(any(axes.has_data() for axes in figure.axes) for figure in pictures.values())
 
 
 def test_goals_name_rows_and_settings_that_exist(experiment):
@@ -133,7 +134,12 @@ def test_a_field_with_the_name_of_a_common_option_is_refused(monkeypatch):
     monkeypatch.setattr(classifiers, "Settings", type("Settings", (), {"_fields": ("rows",)}))
     with pytest.raises(check.InputError, match="'rows', which is an option of all experiments"):
         _contract.load("classifiers")
-    assert {field.name for field in dataclasses.fields(command.Common)} == {*_contract.COMMON}
+
+
+def test_the_rows_of_a_table_share_one_copy_of_the_data():
+    assert load("iris", valid_fraction=0.2) is load("iris", valid_fraction=0.2)
+    assert load("iris", valid_fraction=0.2).valid is not None
+    assert load("iris").valid is None
 
 
 def test_flags_that_say_no_are_obeyed():

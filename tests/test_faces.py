@@ -4,12 +4,15 @@ import importlib.util
 
 import jax
 import numpy as np
+import optax
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from experiments import faces as experiment
+from jaxnets import losses, train
 from jaxnets.check import InputError
 from jaxnets.layers import RandomAffine
+from jaxnets.learner import gradient
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,21 @@ def test_light_and_contrast_do_not_count(dataset):
     images = dataset.train.inputs[:3]
     apply = jax.jit(lambda x: network.init_with_output(jax.random.key(0), x)[0])
     np.testing.assert_allclose(apply(images), apply(0.5 * images + 0.2), atol=1e-4)
+
+
+def test_the_network_learns_what_is_mirrored_dropped_and_shifted():
+    """Gratings of four directions, which a mirror makes three classes; chance is log 3."""
+    rows, columns = np.mgrid[:16, :16]
+    waves = np.stack([rows, columns, rows + columns, rows - columns])[np.arange(24) % 4]
+    phases = np.random.default_rng(0).uniform(0, 6, (24, 1, 1))
+    images = np.float32(0.5 + 0.4 * np.sin(1.6 * waves + phases))[..., None]
+    labels = np.minimum(np.arange(24) % 4, 2)
+    network = experiment.FaceNet((6,), 3, 0.2, RandomAffine(shift=1.0))
+    learner = gradient(network, losses.softmax_cross_entropy, optax.adam(0.01))
+    fit = jax.jit(lambda key: train.run(key, learner, (images, labels), num_steps=60, evaluate_every=10))
+    run = fit(jax.random.key(0))
+    assert run.history["loss"][-1] < 0.3 * run.history["loss"][0]
+    assert np.mean(np.argmax(learner.predict(run.state, images), 1) == labels) > 0.9
 
 
 def test_absent_photographs_are_named(monkeypatch):

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from experiments import line_parameters as experiment
+from experiments._run import Result
 from jaxnets import train
 from jaxnets.data.synthetic import lines
+from jaxnets.learner import Learner
 
 ROWS = lines(jax.random.key(1), num_examples=20, noise=0.05)
 
@@ -21,10 +23,14 @@ def test_least_squares_is_that_of_numpy():
 
 def test_measures_are_zero_and_one_for_the_truth():
     perfect = experiment.metrics(ROWS.targets, ROWS.targets)
-    assert {name: float(value) for name, value in perfect.items()} == {"integer_exact": 1, "slope_error": 0}
+    assert {name: float(value) for name, value in perfect.items()} == {
+        "integer_exact": 1, "integer_error": 0, "slope_error": 0,
+    }  # fmt: skip
     shifted = {"slope": ROWS.targets["slope"] + 0.5, "intercept": ROWS.targets["intercept"] + 1}
     wrong = experiment.metrics(shifted, ROWS.targets)
-    np.testing.assert_allclose([wrong["integer_exact"], wrong["slope_error"]], [0, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(
+        [wrong["integer_exact"], wrong["integer_error"], wrong["slope_error"]], [0, 1, 0.5], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", experiment.HEADS)
@@ -59,3 +65,24 @@ def test_the_loss_falls():
     learner = experiment.learner(experiment.Hparams(), settings)
     history = train.run(jax.random.key(0), learner, ROWS, num_steps=60, evaluate_every=20).history
     assert history["loss"][-1] < 0.7 * history["loss"][0]
+
+
+def test_integers_of_the_picture_are_shares_of_the_noisiest_rows(monkeypatch):
+    """A row that always answers 1, beside a row of less noise, which is left out."""
+    monkeypatch.setattr(experiment, "NUM_TEST", 20)
+    experiment._draw.cache_clear()
+    always = Learner(
+        None, None, lambda state, points: {"slope": points[:, 0, 0], "intercept": jnp.ones(len(points), int)}
+    )
+    loud, quiet = (experiment.Settings(noise=noise, num_examples=20) for noise in (2.0, 0.1))
+    run = train.Run((), {}, None, 0)
+    rows = [
+        Result(name, experiment.Hparams(), settings, 10, always, [run], {}, np.zeros(1), 0.0)
+        for name, settings in (("quiet", quiet), ("loud_one", loud))
+    ]
+    axes = experiment.figures(rows, experiment.data(quiet))["integers"].axes[0]
+    (line,) = axes.lines
+    assert line.get_label() == "loud one"
+    assert line.get_xydata().tolist() == [[-2, 0], [-1, 0], [0, 0], [1, 1], [2, 0]]
+    assert axes.get_title(loc="left") == "noise of 2"
+    experiment._draw.cache_clear()

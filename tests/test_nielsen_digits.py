@@ -1,5 +1,7 @@
 """Both forms of backpropagation: the gradient of one cost, and the same training."""
 
+import functools
+import itertools
 from types import SimpleNamespace
 
 import jax
@@ -36,28 +38,34 @@ def test_gradient_is_that_of_the_quadratic_cost(form, case):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13), found, expected)
 
 
-@pytest.mark.parametrize("form", experiment.FORMS)
-def test_numpy_makes_the_steps_of_the_compiled_matrices(form, case):
+@pytest.mark.parametrize("form", [experiment._loop, experiment._matrices])
+def test_numpys_gradient_and_step_are_those_of_the_compiled_matrices(form, case):
+    """The sum over rows, and a step by their mean."""
     params, x, labels = case
-    batches = np.stack([x.reshape(7, 6)] * 2), np.stack([labels] * 2)
-    in_numpy = experiment._in_numpy(params, (batches[0], np.eye(3)[batches[1]]), form=form)
+    rows = x.reshape(7, 6), np.eye(3)[labels]
     with jax.enable_x64(True):
         wide = jax.tree.map(jnp.asarray, params)
-        compiled = experiment._compiled(experiment.as_matrices)(wide, batches)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9), in_numpy, compiled)
+        _, mean = jax.jit(experiment.as_matrices)(wide, jnp.asarray(x), labels)
+        after = experiment._epoch(experiment.as_matrices)(wide, jnp.asarray(x), labels)
+    stepped = params
+    for _ in range(10):
+        stepped = experiment._step(form, stepped, *rows)
+    same = functools.partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-14)
+    jax.tree.map(lambda a, b: same(a, 7 * b), form(params, *rows), jax.device_get(mean))
+    jax.tree.map(same, stepped, jax.device_get(after))
 
 
-def test_checks_measure_both_engines_and_tell_a_wrong_gradient(case, monkeypatch):
-    """Four programs of known speed, in the order of the forms; one form's gradient is 2 % too long."""
+def test_checks_measure_each_pair_and_tell_a_wrong_gradient(case, monkeypatch):
+    """Programs of known speed; one form's gradient is 2 % too long."""
     params, x, labels = case
     dataset = Dataset(Batch(np.float32(np.tile(x, (4, 1, 1))), np.tile(labels, 4)))
     settings = experiment.Settings(batch_size=5, num_classes=3)
     run = SimpleNamespace(state=SimpleNamespace(params=jax.tree.map(jnp.float32, params)))
-    result = SimpleNamespace(runs=[run], settings=settings)
-    clock = iter([2.0, 6.0, 3.0, 60.0])
+    result = SimpleNamespace(runs=[run], settings=settings, num_rows=28)
+    clock = itertools.chain(*([60.0, 3.0] * 31, [20.0, 4.0] * 31, [6.0, 2.0] * 31))
 
-    def seconds(epoch, params, batches):
-        epoch(params, batches)
+    def seconds(work, *arguments):
+        work(*arguments)
         return next(clock)
 
     monkeypatch.setattr(experiment, "_seconds", seconds)
@@ -65,7 +73,8 @@ def test_checks_measure_both_engines_and_tell_a_wrong_gradient(case, monkeypatch
     monkeypatch.setitem(experiment.FORMS, "one_at_a_time", wrong)
     found = experiment.checks([result], dataset)
     assert found["largest_difference"] == pytest.approx(0.02 / 1.02, rel=1e-6)
-    assert (found["speed_over_loop"], found["compiled_speed_over_loop"]) == (20, 3)
+    speeds = [found[f"{prefix}speed_over_loop"] for prefix in ("", "step_", "compiled_")]
+    assert speeds == [20, 5, 3]
 
 
 def test_predicts_the_last_layers_activations(case):

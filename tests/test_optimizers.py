@@ -154,6 +154,10 @@ def test_values_out_of_range_are_refused():
         (optimizers.adagrad, {"learning_rate": -0.1}),
         (optimizers.adam, {"learning_rate": 0.1, "b2": 1.0}),
         (optimizers.inverse_count, {"learning_rate": float("nan")}),
+        (optimizers.adagrad, {"learning_rate": 0.1, "epsilon": -1e-8}),
+        (optimizers.rmsprop, {"learning_rate": 0.1, "epsilon": 0.0}),
+        (optimizers.adadelta, {"learning_rate": 0.1, "epsilon": 0.0}),
+        (optimizers.adam, {"learning_rate": 0.1, "epsilon": float("nan")}),
     ):
-        with pytest.raises(check.InputError, match="allowed is"):
+        with pytest.raises(check.InputError, match=f"{[*wrong][-1]} = .*, allowed is"):
             rule(**wrong)

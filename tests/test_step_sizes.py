@@ -119,3 +119,7 @@ def test_refuses_what_is_no_size():
         step_sizes.constant(0.0)
     with pytest.raises(InputError, match="factor = 1"):
         step_sizes.backtracking(step_sizes.exact, factor=1.0)
+    with pytest.raises(InputError, match=r"high = 0.1, allowed is \[0.5, inf\]"):
+        step_sizes.safeguarded(step_sizes.exact, low=0.5, high=0.1)
+    with pytest.raises(InputError, match="low = -1"):
+        step_sizes.safeguarded(step_sizes.exact, low=-1.0)

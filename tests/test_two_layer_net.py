@@ -96,6 +96,8 @@ def test_checks_tell_a_leaf_that_is_wrong(settings, monkeypatch):
 def test_weights_of_colour_images_have_a_title_of_their_own(settings):
     _, run = fit(settings)
     steps = np.arange(len(run.history["loss"]))
-    result = SimpleNamespace(runs=[run], steps=steps, settings=settings, num_rows=32)
+    result = SimpleNamespace(
+        runs=[run], steps=steps, histories=lambda name: [run.history[name]], settings=settings, num_rows=32
+    )
     weights = experiment.figures([result], experiment.data(settings))["weights"]
     assert "red, green, blue" in weights.get_suptitle()

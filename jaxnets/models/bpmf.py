@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 
 from jaxnets import check
 from jaxnets.learner import Learner
@@ -131,6 +130,5 @@ def draw_side(
     noise_precision: Scalar,
 ) -> Float[Array, "n k"]:
     """Draws every owner's factors from their :func:`~jaxnets.models.matrix_factorisation.conditional`."""
-    centre, root = conditional(sums, mean, precision, noise_precision)
-    normal = jax.random.normal(key, centre.shape)
-    return centre + solve_triangular(root, normal[..., None], lower=True, trans=1)[..., 0]
+    normal = jax.random.normal(key, (len(sums), len(mean)))
+    return conditional(sums, mean, precision, noise_precision, normal)[0]

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from jaxnets import check
 from jaxnets.learner import Learner
+from jaxnets.models.side_by_side import combined
 from jaxnets.types import Array, Batch, Float, Inputs, Int, Key, Metrics, PyTree, State, Targets
 
 
@@ -48,7 +49,8 @@ def cross_validated(
     """``num_folds`` copies of a learner, each trained without the rows of its fold.
 
     Inputs are :class:`Folded`. ``predict`` is out of fold: each row's answer is that of the one model that
-    has not seen it. Metrics are means over the folds, rows of ``loss`` weighted as they are trained on.
+    has not seen it. Metrics are means over the folds, rows of ``loss`` weighted as they are trained on; the
+    whole has converged once all folds have.
 
     Args:
         learner: its loss takes :class:`Weighted` targets, see :func:`weighted`.
@@ -87,7 +89,7 @@ def cross_validated(
             return learner.step(fold_key, state.models, _rows(state.prepared, batch, fold))
 
         models, metrics = jax.vmap(one)(jax.random.split(key, num_folds), folds, state)
-        return state._replace(models=models), jax.tree.map(lambda values: values.mean(axis=0), metrics)
+        return state._replace(models=models), combined(metrics, by=jnp.mean)
 
     def predict(state: FoldsState, rows: Folded) -> PyTree:
         def one(state: FoldsState) -> PyTree:

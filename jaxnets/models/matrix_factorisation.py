@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import cho_solve
+from jax.scipy.linalg import solve_triangular
 
 from jaxnets import check
 from jaxnets.learner import Learner
@@ -119,15 +119,19 @@ def conditional(
     mean: Float[Array, " k"],
     precision: Float[Array, "k k"],
     noise_precision: Scalar = 1.0,
+    normal: Float[Array, "n k"] | None = None,
 ) -> tuple[Float[Array, "n k"], Float[Array, "n k k"]]:
-    """Mean of each owner's normal conditional, and the Cholesky factor of its precision.
+    """Mean of each owner's normal conditional (a draw, with ``normal``), and the root of its precision.
 
-    ``P = Lambda + alpha sum v v'``, ``mean = P^-1 (Lambda mu + alpha sum r v)``; ``sums`` are
-    :func:`~jaxnets.models.rating_blocks.gram`'s.
+    ``P = Lambda + alpha sum v v' = L L'``, ``mean = P^-1 (Lambda mu + alpha sum r v)``; ``sums`` are
+    :func:`~jaxnets.models.rating_blocks.gram`'s. With standard normal numbers ``z`` in the place of None,
+    ``mean + L'^-1 z`` stands in the place of the mean.
     """
     linear = (precision @ mean)[None] + noise_precision * sums[:, :-1, -1]
     root = jnp.linalg.cholesky(precision[None] + noise_precision * sums[:, :-1, :-1])
-    return cho_solve((root, True), linear[..., None])[..., 0], root
+    half = solve_triangular(root, linear[..., None], lower=True)
+    half = half if normal is None else half + normal[..., None]
+    return solve_triangular(root, half, lower=True, trans=1)[..., 0], root
 
 
 def squared_error(factors: Float[Array, "n k"], sums: Float[Array, "n e e"]) -> Float[Array, ""]:

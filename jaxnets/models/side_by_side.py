@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
 from jaxnets.learner import Learner
-from jaxnets.types import Batch, Inputs, Key, Metrics, PyTree, State
+from jaxnets.types import Array, Batch, Inputs, Key, Metrics, PyTree, Shaped, State
 
 
 def side_by_side(learner: Learner) -> Learner:
@@ -31,14 +33,22 @@ def side_by_side(learner: Learner) -> Learner:
     def step(key: Key, state: State, batch: Batch) -> tuple[State, Metrics]:
         rows = _by_run(batch)
         new, metrics = jax.vmap(learner.step)(jax.random.split(key, len(rows.targets)), state, rows)
-        means = {name: values.mean() for name, values in metrics.items() if name != "converged"}
-        ended = {"converged": metrics["converged"].all()} if "converged" in metrics else {}
-        return new, means | ended
+        return new, combined(metrics, by=jnp.mean)
 
     def predict(state: State, inputs: Inputs) -> PyTree:
         return jax.vmap(learner.predict, in_axes=(0, 1), out_axes=1)(state, inputs)
 
     return Learner(init, step, predict)
+
+
+def combined(metrics: dict[str, Shaped[Array, " f"]], *, by: Callable[[Array], jax.Array]) -> Metrics:
+    """One number for the metrics of several learners; together they have converged once all have.
+
+    >>> found = {"loss": jnp.array([1.0, 3.0]), "converged": jnp.array([True, False])}
+    >>> {name: value.item() for name, value in combined(found, by=jnp.mean).items()}
+    {'loss': 2.0, 'converged': False}
+    """
+    return {name: values.all() if name == "converged" else by(values) for name, values in metrics.items()}
 
 
 def _by_run(rows: Batch) -> Batch:

@@ -49,7 +49,11 @@ def adagrad(
     """AdaGrad: ``s += g^2``, ``w -= rate g / sqrt(s + epsilon)``: rare coordinates keep large steps.
 
     Args:
-        initial_accumulator: where ``s`` starts; where ``s`` is 0, nothing moves.
+        initial_accumulator: where ``s`` starts, 0 or more; where ``s`` is 0, nothing moves.
+        epsilon: 0 or more.
+
+    Raises:
+        InputError: a negative rate, accumulator or epsilon.
 
     >>> rule = adagrad(0.5, initial_accumulator=0.0)
     >>> updates, _ = rule.update(jnp.array([8.0, 0.0]), rule.init(jnp.zeros(2)))
@@ -59,6 +63,7 @@ def adagrad(
     Reference: Duchi, Hazan & Singer 2011, Adaptive subgradient methods, figure 1.
     """
     check.interval("initial_accumulator", initial_accumulator, check.NON_NEGATIVE)
+    check.interval("epsilon", epsilon, check.NON_NEGATIVE)
 
     def init(params: Params) -> AdaGradState:
         return AdaGradState(jax.tree.map(lambda w: jnp.full_like(w, initial_accumulator), params))
@@ -80,6 +85,13 @@ def rmsprop(
 ) -> optax.GradientTransformationExtraArgs:
     """RMSProp: ``s = decay s + (1 - decay) g^2``, ``w -= rate g / sqrt(s + epsilon)``.
 
+    Args:
+        decay: share of the past, in [0, 1).
+        epsilon: above 0, else what has no gradient would be divided by 0.
+
+    Raises:
+        InputError: a rate, decay or epsilon outside these ranges.
+
     >>> rule = rmsprop(0.5, decay=0.75)
     >>> rule.update(jnp.array([8.0]), rule.init(jnp.zeros(1)))[0].tolist()  # 8 / sqrt(64 / 4) = 2
     [-1.0]
@@ -87,6 +99,7 @@ def rmsprop(
     Reference: Tieleman & Hinton 2012, Neural networks for machine learning, lecture 6e.
     """
     check.interval("decay", decay, check.FRACTION)
+    check.interval("epsilon", epsilon, check.POSITIVE)
 
     def init(params: Params) -> RMSPropState:
         return RMSPropState(_zeros(params))
@@ -108,6 +121,13 @@ def adadelta(
 
     ``s`` and ``d`` are moving averages of ``g^2`` (with this gradient) and of ``u^2`` (before this update).
 
+    Args:
+        decay: share of the past, in [0, 1).
+        epsilon: above 0; its root is the length of the first steps.
+
+    Raises:
+        InputError: a rate, decay or epsilon outside these ranges.
+
     >>> rule = adadelta(decay=0.75, epsilon=1.0)
     >>> rule.update(jnp.array([2.0]), rule.init(jnp.zeros(1)))[0].round(3).tolist()  # 2 / sqrt(1 + 1)
     [-1.414...]
@@ -115,6 +135,7 @@ def adadelta(
     Reference: Zeiler 2012, ADADELTA: an adaptive learning rate method, algorithm 1.
     """
     check.interval("decay", decay, check.FRACTION)
+    check.interval("epsilon", epsilon, check.POSITIVE)
 
     def init(params: Params) -> AdaDeltaState:
         return AdaDeltaState(_zeros(params), _zeros(params))
@@ -139,6 +160,14 @@ def adam(
 
     ``m`` and ``s`` are moving averages of ``g`` and ``g^2``; the divisors make up for their start at 0.
 
+    Args:
+        b1: share of the past in ``m``, in [0, 1).
+        b2: the same in ``s``.
+        epsilon: above 0, else what has no gradient would be divided by 0.
+
+    Raises:
+        InputError: a rate, ``b1``, ``b2`` or epsilon outside these ranges.
+
     >>> rule = adam(0.5)
     >>> updates, _ = rule.update(jnp.array([1e-3, -10.0]), rule.init(jnp.zeros(2)))
     >>> updates.round(3).tolist()  # the first step has the length of the rate
@@ -148,6 +177,7 @@ def adam(
     """
     for name, value in {"b1": b1, "b2": b2}.items():
         check.interval(name, value, check.FRACTION)
+    check.interval("epsilon", epsilon, check.POSITIVE)
 
     def init(params: Params) -> AdamState:
         return AdamState(jnp.int32(0), _zeros(params), _zeros(params))
@@ -168,6 +198,9 @@ def with_rate(
     rule: optax.GradientTransformation, learning_rate: Rate
 ) -> optax.GradientTransformationExtraArgs:
     """The rule's updates times ``-learning_rate``, a number (0 or more) or a schedule.
+
+    Raises:
+        InputError: a negative rate, infinity or NaN.
 
     >>> rule = with_rate(optax.identity(), 0.5)
     >>> float(rule.update(jnp.array(2.0), rule.init(jnp.array(1.0)))[0])

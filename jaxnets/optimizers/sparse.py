@@ -54,6 +54,9 @@ def inverse_count(
             parameters', of masks that broadcast with them. Where a batch may hold a row more than once, give
             it integers instead, how often, with the gradients summed over the batch, not averaged.
 
+    Raises:
+        InputError: a negative rate, infinity or NaN.
+
     >>> rule, w = inverse_count(), jnp.array([5.0, 5.0])
     >>> state = rule.init(w)
     >>> for x in (1.0, 2.0, 6.0):
