@@ -4,9 +4,11 @@ Source: the question why a small network with a sigmoid on its output fits ``|si
 [0, 2 pi] and [0, 4 pi]. The features are fixed harmonics, which have the target's period: that is known.
 Command: python -m experiments periodic_regression
 Expected: test squared error, mean ± std over 5 seeds on 2 CPU cores, 2026-11-22, on [0, 4 pi]: fourier
-3.6e-6 ± 3.5e-12, tanh 1.5e-4 ± 1.1e-4, sigmoid 2.7e-4 ± 2.2e-4, original 1.3e-3 ± 1.3e-4, relu 0.021 ±
-0.025; on [0, pi] and [0, 2 pi] original 4.9e-6 and 1.3e-4, tanh 9.7e-8 and 2.4e-6. Beyond the points only
-fourier keeps its error; the original's is 0.504 ± 0.001, that of tanh 3.7 ± 2.7. A fit takes 15 seconds.
+4.1e-6 ± 4.6e-12, tanh 7.0e-5 ± 3.0e-5, sigmoid 1.0e-4 ± 4.7e-5, original 1.5e-3 ± 8.6e-5, relu 0.015 ±
+0.017; on [0, 2 pi] 4.0e-6, 5.2e-5, 2.4e-4, 3.2e-4 and 2.4e-3; on [0, pi] 9.4e-8, 7.3e-6, 4.1e-6, 3.1e-6 and
+1.1e-4. Beyond the points only fourier keeps its error, from [0, 2 pi] on: half a period leaves open what
+comes next (0.79 ± 0.13). The original's is 0.5 there, that of tanh after [0, 4 pi] 6.0 ± 7.4. A fit takes
+up to 15 seconds.
 
 What is beyond: the same points moved up by the length of the interval, where the targets are the same. The
 series ``|sin x| = 2 / pi - 4 / pi sum_m cos(2 m x) / (4 m^2 - 1)``, cut after m, leaves a squared error of
@@ -60,9 +62,9 @@ class Settings(NamedTuple):
     """Hidden units."""
     num_frequencies: Annotated[int, Interval(1)] = 32
     """Of the sines and cosines."""
-    num_examples: Annotated[int, Interval(1)] = 1000
+    num_examples: Annotated[int, Interval(1)] = 500
     """Points to train on, and as many fresh ones to test on."""
-    num_steps: Annotated[int, Interval(1, 2**31 - 1)] = 25_000
+    num_steps: Annotated[int, Interval(1, 2**31 - 1)] = 40_000
     """Updates, each on all points."""
 
 
@@ -91,9 +93,11 @@ class Network(nn.Module):
 
 UNITS: dict[str, Callable] = {"tanh": jnp.tanh, "sigmoid": nn.sigmoid, "relu": nn.relu}
 OUTPUTS: dict[str, Callable] = {"linear": lambda z: z, "sigmoid": nn.sigmoid}
+FEW = 6000
+"""Steps that are enough on the shorter intervals, and for features, in which the output is linear."""
 GOALS = (
-    Goal("test_squared_error", at_most=2e-4, row="tanh"),
-    Goal("test_squared_error", at_most=1e-5, row="fourier"),
+    Goal("test_squared_error", at_most=2e-4, row="tanh_4_pi"),
+    Goal("test_squared_error", at_most=1e-5, row="fourier_4_pi"),
 )
 
 
@@ -121,15 +125,16 @@ def evaluate(learner: Learner, state: State, dataset: Dataset) -> Metrics:
 
 
 def variants() -> dict[str, tuple[Hparams, Settings]]:
-    """The original on its three intervals, and what does better on the longest; tanh on all."""
-    rows = {
-        f"original_{humps}_pi": Settings("sigmoid", "sigmoid", num_humps=humps, widths=(10,))
-        for humps in (1, 2, 4)
-    }
-    rows |= {f"tanh_{humps}_pi": Settings(num_humps=humps) for humps in (1, 2)}
-    rows |= {units: Settings(units) for units in (*UNITS, "fourier")}
-    originals = {name: (Hparams(steepness=1.0), rows[name]) for name in rows if name.startswith("original")}
-    return {name: (Hparams(), settings) for name, settings in rows.items()} | originals
+    """All units on the three intervals, in fewer steps where fewer do, beside the original."""
+    rows = {}
+    for humps, num_steps in {1: FEW, 2: FEW, 4: Settings().num_steps}.items():
+        settings = Settings(num_humps=humps)
+        original = settings._replace(units="sigmoid", output="sigmoid", widths=(10,))
+        rows[f"original_{humps}_pi"] = (Hparams(steepness=1.0), original)
+        for units in UNITS:
+            rows[f"{units}_{humps}_pi"] = (Hparams(), settings._replace(units=units, num_steps=num_steps))
+        rows[f"fourier_{humps}_pi"] = (Hparams(), settings._replace(units="fourier", num_steps=FEW))
+    return rows
 
 
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:

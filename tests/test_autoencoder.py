@@ -1,5 +1,7 @@
 """Autoencoders: components are scikit-learn's, the network by hand; what the experiment measures."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +15,7 @@ from jaxnets import data, losses, train
 from jaxnets.check import InputError
 from jaxnets.learner import gradient
 from jaxnets.models import Autoencoder, principal_components
+from jaxnets.types import Batch
 
 DIGITS = data.load("digits")
 IMAGES, TEST = DIGITS.train.inputs, DIGITS.test.inputs
@@ -109,3 +112,17 @@ def test_experiment_measures_what_its_docstring_says():
     numbers = experiment.evaluate(learner, state, few)
     assert numbers["test_mse"] < 1e-3
     np.testing.assert_allclose(numbers["test_mse_noisy"], experiment.NOISE**2, rtol=0.05)
+
+
+def test_experiment_compares_the_worst_elbo_with_independent_pixels():
+    """One pixel of two is 1 in three of four training images: Krichevsky and Trofimov's share is 0.7."""
+    train_images = np.array([[1, 0], [1, 0], [1, 0], [0, 0]], np.float32).reshape(4, 1, 2, 1)
+    rows = Batch(train_images, {"images": train_images})
+    dataset = data.Dataset(rows, test=jax.tree.map(lambda leaf: leaf[2:], rows))
+    numbers = {"test_mse": 2.0, "test_mse_noisy": 3.0, "elbo": -0.5, "importance_bound": -0.25}
+    metrics = {name: np.array([value, value + 0.25]) for name, value in numbers.items()}
+    found = experiment.checks([SimpleNamespace(metrics=metrics)] * 4, dataset)
+    expected = (np.log(0.7) + np.log(0.3)) / 2 + np.log(0.9)
+    np.testing.assert_allclose(found["log_likelihood_of_independent_pixels"], expected, rtol=1e-5)
+    np.testing.assert_allclose(found["elbo_above_independent_pixels"], -0.5 - expected, rtol=1e-5)
+    np.testing.assert_allclose(found["importance_bound_above_elbo"], 0.25)

@@ -1,11 +1,18 @@
-"""The experiment's layer against flax's, its modes, and the sweep over rates as one program."""
+"""The experiment's layer against flax's, its modes, the sweep over rates, and which of them are stable."""
+
+import inspect
+from types import SimpleNamespace
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
+from scipy.special import logsumexp
 
 from experiments import batch_norm as experiment
+from jaxnets import train
+from jaxnets.data import load
 
 
 def test_equals_flax_in_both_modes_and_its_gradient():
@@ -32,13 +39,60 @@ def test_averages_start_at_0_and_1_and_evaluation_becomes_training():
     np.testing.assert_allclose(layer.apply(variables, x, train=False), y, atol=1e-5)
 
 
-def test_sweep_tells_good_rates_from_absurd_ones():
-    lengths = {"num_steps": 40, "batch_size": 50, "num_rates": 2, "num_seeds": 2}
-    settings = experiment.Settings(True, "digits", widths=(20,), num_classes=10, **lengths)
-    reached = experiment.sweep(experiment.Hparams(lowest_rate=0.5, highest_rate=1e4), settings)
-    assert reached.shape == (2, 2)
-    assert reached[:, 0].min() > 0.7
-    assert reached[:, 1].max() < 0.5
+def test_sweep_is_of_whole_runs_at_these_rates_and_without_the_test_rows(monkeypatch):
+    """The loss over all training rows in evaluation mode, against lone runs; absurd rates diverge."""
+    dataset = load("digits", valid_fraction=0.1).replace(test=None)
+    monkeypatch.setattr(experiment, "data", lambda settings: dataset)
+    lengths = {"num_steps": 40, "batch_size": 50, "num_rates": 3, "num_seeds": 2}
+    hparams = experiment.Hparams(lowest_rate=1e-2, highest_rate=1e4)
+    settings = experiment.Settings(False, "digits", widths=(20,), num_classes=10, **lengths)
+    found = inspect.unwrap(experiment.sweep)(hparams, settings)
+    assert np.isinf(found["loss"][:, 2]).all()
+    np.testing.assert_array_equal(found["valid_accuracy"][:, 2], 0)
+
+    key = jax.random.split(jax.random.key(0), 2)[1]
+    one = experiment.learner(experiment.Hparams(learning_rate=1e-2), settings)
+    run = jax.jit(lambda rows: [
+        train.run(key, one, rows, num_steps=num_steps, batch_size=50).state for num_steps in (0, 40)
+    ])  # fmt: skip
+    untrained, ended = run(dataset.train)
+    left = _cross_entropy(one, ended, dataset.train) / _cross_entropy(one, untrained, dataset.train)
+    np.testing.assert_allclose(found["loss"][1, 0], left, rtol=1e-4)
+    guesses = np.argmax(one.predict(ended, dataset.valid.inputs), axis=1)
+    share = np.mean(guesses == dataset.valid.targets)
+    np.testing.assert_allclose(found["valid_accuracy"][1, 0], share, atol=0.01)
+
+
+def _cross_entropy(learner, state, rows):
+    scores = np.asarray(learner.predict(state, rows.inputs), np.float64)
+    chosen = np.take_along_axis(scores, np.asarray(rows.targets)[:, None], axis=1)[:, 0]
+    return np.mean(logsumexp(scores, axis=1) - chosen)
+
+
+def test_stable_rates_are_what_the_definitions_say(monkeypatch):
+    """Half of the first loss, below it, or nine of ten validation rows: five rates, a decade apart."""
+    with_it = {"loss": [[0.6, 0.5, 0.1, 0.51, 0.99]], "valid_accuracy": [[0.0, 0.0, 0.9, 0.89, 0.0]]}
+    without = {"loss": [[1.0, 0.3, np.inf, 1.0, np.inf]], "valid_accuracy": [[0.9, 0.89, 0.0, 0.0, 0.0]]}
+    tables = {True: with_it, False: without}
+    monkeypatch.setattr(
+        experiment, "sweep", lambda _, settings: jax.tree.map(
+            np.array, tables[settings.is_normalised], is_leaf=lambda leaf: isinstance(leaf, list)
+        )
+    )  # fmt: skip
+    hparams = experiment.Hparams(lowest_rate=1e-3, highest_rate=10.0)
+    rows = [
+        SimpleNamespace(name=str(is_normalised), hparams=hparams, settings=settings)
+        for is_normalised in (True, False)
+        for settings in [experiment.Settings(is_normalised, num_rates=5)]
+    ]
+    expected = {
+        "ratio_of_stable_rates": 10, "ratio_below_start": 1000, "ratio_by_validation_accuracy": 100,
+        "largest_stable_rate_True": 0.1, "range_of_stable_rates_True": 10,
+        "largest_stable_rate_False": 0.01, "range_of_stable_rates_False": 1,
+    }  # fmt: skip
+    assert experiment.stable_rates(*rows) == pytest.approx(expected)
+    without["valid_accuracy"] = [[0.0] * 5]
+    assert np.isnan(experiment.stable_rates(*rows)["ratio_by_validation_accuracy"])
 
 
 def test_bias_stands_where_batch_norm_does_not():

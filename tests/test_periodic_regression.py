@@ -1,10 +1,12 @@
 """Periodic regression: what is beyond the points, and which network cannot but repeat itself."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.periodic_regression import Hparams, Network, Settings, data, evaluate, learner
+from experiments.periodic_regression import Hparams, Network, Settings, data, evaluate, learner, variants
 from jaxnets import train
 from jaxnets.learner import Learner
 
@@ -61,3 +63,11 @@ def test_few_points_are_moved_by_the_whole_interval_and_the_loss_falls():
         jax.random.key(0), learner(Hparams(), settings), rows.train, num_steps=60, evaluate_every=20
     )
     assert run.history["loss"][-1] < 0.7 * run.history["loss"][0]
+
+
+def test_each_interval_has_all_units_and_the_original():
+    rows = [settings for _, settings in variants().values()]
+    found = {(row.units, row.output, row.num_humps) for row in rows}
+    assert len(rows) == 15
+    linear = itertools.product(("tanh", "sigmoid", "relu", "fourier"), ("linear",), (1, 2, 4))
+    assert found == {*linear} | {("sigmoid", "sigmoid", humps) for humps in (1, 2, 4)}

@@ -5,14 +5,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.special import logsumexp
+from scipy.special import expit, logit, logsumexp
 
 from jaxnets.models import VariationalAutoencoder
-from jaxnets.models.variational import evidence_bound, importance_bound, kl_to_standard_normal
+from jaxnets.models.variational import (
+    evidence_bound,
+    importance_bound,
+    independent_pixels,
+    kl_to_standard_normal,
+    pixel_means,
+)
 
 RANDOM = np.random.default_rng(0)
 BITS = RANDOM.integers(0, 2, size=(6, 4, 3, 1)).astype(np.float32)
-MODEL = VariationalAutoencoder(shape=(4, 3, 1), widths=(5,), num_codes=1, num_draws=2000)
+START = (BITS.sum(axis=0).reshape(-1) + 0.5) / 7
+MODEL = VariationalAutoencoder(
+    (4, 3, 1), widths=(5,), num_codes=1, num_draws=2000, mean_image=pixel_means(BITS)
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +31,7 @@ def fitted():
     variables = jax.tree.map(
         lambda leaf: jnp.asarray(0.7 * RANDOM.normal(size=leaf.shape), jnp.float32), drawn
     )
-    return variables, jax.jit(MODEL.apply)(variables, BITS)
+    return variables, jax.jit(lambda variables: MODEL.apply(variables, BITS))(variables)
 
 
 def mlp(layers, x):
@@ -33,7 +42,7 @@ def mlp(layers, x):
 
 def joint(params, code):
     """``log p(x, z)`` of every image at one code."""
-    chances = 1 / (1 + np.exp(2 - mlp(params["decoder"], np.full((1, 1), code))))
+    chances = expit(logit(START) + mlp(params["decoder"], np.full((1, 1), code)))
     return stats.bernoulli.logpmf(BITS.reshape(6, -1), chances).sum(axis=1) + stats.norm.logpdf(code)
 
 
@@ -100,3 +109,12 @@ def test_divergence_is_the_integral():
         expected += np.trapezoid(q.pdf(z) * (q.logpdf(z) - stats.norm.logpdf(z)), z)
     np.testing.assert_allclose(kl_to_standard_normal(mean, log_var), [expected], rtol=1e-5)
     assert kl_to_standard_normal(np.zeros((1, 3)), np.zeros((1, 3)))[0] == 0
+
+
+def test_decoder_without_weights_is_independent_pixels(fitted):
+    """The mean image alone: the bound is the Bernoulli density of the training shares, no code is used."""
+    nothing = jax.tree.map(jnp.zeros_like, fitted[0])
+    expected = stats.bernoulli.logpmf(BITS.reshape(6, -1), START).sum(axis=1)
+    np.testing.assert_allclose(independent_pixels(BITS, pixel_means(BITS)), expected, rtol=1e-5)
+    elbo = MODEL.apply(nothing, BITS, train=True, rngs={"dropout": jax.random.key(1)})["elbo"]
+    np.testing.assert_allclose(elbo, expected, rtol=1e-5)

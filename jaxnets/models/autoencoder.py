@@ -26,7 +26,7 @@ class Autoencoder(nn.Module):
     Attributes:
         shape: of an image.
         widths: hidden units of the encoder; the decoder has them in reverse.
-        num_codes: numbers in a code; it is linear, since a tanh here would soon be saturated.
+        num_codes: numbers in a code; it is linear, as in the reference: a tanh here would soon be saturated.
         activation: of the hidden layers.
         noise: deviation of what is added to the pixels while training; may be traced.
 

@@ -8,19 +8,18 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import logit
 from jax.scipy.stats import norm
 
 from jaxnets.models.mlp import MLP
-from jaxnets.types import Array, Float, Shaped
-
-BACKGROUND = 2.0
-"""Taken from the logits, so that images start dark: else the code is first used to make them so."""
+from jaxnets.types import Array, Bool, Float, Shaped
 
 
 class VariationalAutoencoder(nn.Module):
     """``p(z) = N(0, I)``, ``p(x | z)`` Bernoulli, ``q(z | x) = N(mean(x), diag exp(log_var(x)))``.
 
-    Pixels above 1/2 are 1, others 0.
+    Pixels above 1/2 are 1, others 0. Decoded images start near ``mean_image``; else the code is first used to
+    make the background dark, and where no data lie it decodes to negatives of images.
 
     Attributes:
         shape: of an image.
@@ -28,6 +27,7 @@ class VariationalAutoencoder(nn.Module):
         num_codes: numbers in a code.
         activation: of the hidden layers.
         num_draws: codes an image from which the bounds are estimated in evaluation.
+        mean_image: shares of ones, in (0, 1), of each pixel (see :func:`pixel_means`) or of all.
 
     >>> model = VariationalAutoencoder(shape=(4, 4, 1), widths=(8,), num_draws=5)
     >>> outputs, _ = model.init_with_output(jax.random.key(0), jnp.ones((3, 4, 4, 1)))
@@ -42,6 +42,7 @@ class VariationalAutoencoder(nn.Module):
     num_codes: int = 2
     activation: Callable[[jax.Array], jax.Array] = jnp.tanh
     num_draws: int = 64
+    mean_image: Float[Array, ...] | float = 0.1
 
     def setup(self) -> None:
         self.encoder = MLP(self.widths, 2 * self.num_codes, self.activation)
@@ -49,7 +50,7 @@ class VariationalAutoencoder(nn.Module):
 
     def __call__(self, images: Float[Array, "n ..."], train: bool = False) -> dict[str, Array]:
         """While training ``elbo``, from one code an image; else decoded images, codes and ``log_weights``."""
-        bits = (jnp.asarray(images) > 0.5).reshape(len(images), -1)
+        bits = binary(images)
         mean, log_var = jnp.split(self.encoder(1.0 * bits), 2, axis=1)
         if train:
             noise = jax.random.normal(self.make_rng("dropout"), mean.shape)
@@ -66,21 +67,55 @@ class VariationalAutoencoder(nn.Module):
         return nn.sigmoid(self._logits(codes)).reshape(-1, *self.shape)
 
     def _logits(self, codes: Float[Array, "n c"]) -> Float[Array, "n p"]:
-        return self.decoder(codes) - BACKGROUND
+        return self.decoder(codes) + self._background()
+
+    def _background(self) -> Float[Array, "1 p"]:
+        return jnp.broadcast_to(logit(jnp.asarray(self.mean_image)), self.shape).reshape(1, -1)
 
     def _log_weight(self, bits: Array, mean: Array, log_var: Array) -> Callable[[Array], Array]:
         """``log p(x | z) + log p(z) - log q(z | x)`` at one code of each image, from its noise."""
         decoder, variables = self.decoder.unbind()
-        deviation = jnp.exp(log_var / 2)
+        deviation, background = jnp.exp(log_var / 2), self._background()
 
         def log_weight(noise: Float[Array, "1 c"]) -> Float[Array, " n"]:
             codes = mean + deviation * noise
             prior, posterior = norm.logpdf(codes), norm.logpdf(codes, mean, deviation)
-            return log_likelihood(decoder.apply(variables, codes) - BACKGROUND, bits) + (
-                prior - posterior
-            ).sum(axis=1)
+            likelihood = log_likelihood(decoder.apply(variables, codes) + background, bits)
+            return likelihood + (prior - posterior).sum(axis=1)
 
         return log_weight
+
+
+def binary(images: Float[Array, "n ..."]) -> Bool[Array, "n p"]:
+    """Pixels above 1/2, a row an image.
+
+    >>> binary(jnp.array([[[0.2, 0.6]]])).tolist()
+    [[False, True]]
+    """
+    return (jnp.asarray(images) > 0.5).reshape(len(images), -1)
+
+
+def pixel_means(images: Float[Array, "n h w c"]) -> Float[Array, "h w c"]:
+    """Shares of the images in which each pixel is 1: ``(count + 1/2) / (n + 1)``, so never 0 or 1.
+
+    Of host arrays a host array, while tracing too.
+
+    >>> pixel_means(jnp.ones((3, 1, 1, 1))).tolist()
+    [[[0.875]]]
+
+    Reference: Krichevsky & Trofimov 1981, The performance of universal encoding.
+    """
+    return ((images > 0.5).sum(axis=0) + 0.5) / (len(images) + 1)
+
+
+def independent_pixels(images: Float[Array, "n h w c"], means: Float[Array, "h w c"]) -> Float[Array, " n"]:
+    """:func:`log_likelihood` without a code: each pixel is 1 with its share.
+
+    >>> round(float(independent_pixels(jnp.ones((1, 1, 2, 1)), jnp.full((1, 2, 1), 0.5))[0]), 4)  # 2 log 1/2
+    -1.3863
+    """
+    bits = binary(images)
+    return log_likelihood(jnp.broadcast_to(logit(means).reshape(1, -1), bits.shape), bits)
 
 
 def log_likelihood(logits: Float[Array, "n p"], bits: Shaped[Array, "n p"]) -> Float[Array, " n"]:
