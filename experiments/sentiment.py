@@ -4,9 +4,16 @@ Source: the exercise of classifying film reviews with an embedding and a recurre
 bag, Iyyer et al. 2015.
 Command: python -m experiments sentiment
 Expected: test accuracy on the default sentences, mean ± std over 5 seeds on 2 CPU cores, 2026-11-22: bag
-0.518 ± 0.006, bag of pairs 0.750 ± 0.003, vanilla, LSTM and GRU 1.000 ± 0.000; seconds a fit. On 10,568
-sentences of film reviews, 5-fold, 1 seed, minutes: bag of pairs 0.790, bidirectional GRU 0.788; their
-dropout, rates and steps were chosen on these folds, the best of some six each.
+0.518 ± 0.006, bag of pairs 0.748 ± 0.002, vanilla, LSTM and GRU 1.000 ± 0.000; seconds a fit. On 10,568
+sentences of film reviews, 5-fold, each tested once, a minute or two a fit: bag of 10,000 single words
+0.782 ± 0.001 with 3 seeds; with 1 seed bag of pairs 0.793, bidirectional GRU 0.783, and with
+the settings for the default sentences vanilla 0.740, LSTM 0.773, GRU 0.777.
+
+Sizes, rates and steps for the reviews were chosen by a tenth of each fold's training rows, among seven
+choices for each of the two (there 0.797 and 0.783, the best of seven); then both were trained on all training
+rows, `--valid-fraction 0`, and tested once. The shares left out while training are older: they were found on
+the test rows of these folds. The mean state, 64 units, 1,200 steps with weight decay and the mean of three
+networks' logits gave the GRU 0.777 to 0.783 on the validation rows, a spread that is mostly chance.
 
 The sentences of the default data set mean what ``not`` stands before. `--dataset imdb_reviews` and your own
 `--dataset reviews.tsv` (label and text) are cut into words; `--num-folds 5` cross-validates, all folds in
@@ -18,9 +25,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import tyro
@@ -29,12 +37,12 @@ from experiments._contract import Goal
 from jaxnets import losses, models, plot, schedules
 from jaxnets.check import FRACTION, NON_NEGATIVE, InputError, Interval
 from jaxnets.data import Dataset, folds, load, text
-from jaxnets.data.split import rows
+from jaxnets.data.split import rows, split
 from jaxnets.data.transform import map_inputs
 from jaxnets.layers import recurrent
 from jaxnets.learner import Learner, gradient
-from jaxnets.metrics import accuracy
-from jaxnets.types import Array, Float, Int, Metrics, Shaped
+from jaxnets.metrics import correct
+from jaxnets.types import Array, Batch, Float, Int, Metrics, Shaped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,9 +52,14 @@ if TYPE_CHECKING:
 CELLS = {"none": None, "vanilla": recurrent.vanilla, "lstm": recurrent.lstm, "gru": recurrent.gru}
 POOLS = {
     "last": recurrent.last,
+    "mean": recurrent.mean,
     "scaled_sum": recurrent.scaled_sum,
     "largest": recurrent.largest,
 }
+
+
+UNCOUNTED = -1
+"""Label of a row that is there to make a fold as long as the others."""
 
 
 class Hparams(NamedTuple):
@@ -68,7 +81,7 @@ class Settings(NamedTuple):
     cell: tyro.conf.Fixed[str] = "gru"
     """Recurrent layer, or none; ``--rows`` chooses."""
     pool: tyro.conf.Fixed[str] = "last"
-    """What becomes the sentence's vector: the last state, a sum, or the largest value of each unit."""
+    """What becomes the sentence's vector: the last state, the mean, a sum, or each unit's largest value."""
     bidirectional: tyro.conf.Fixed[bool] = False
     """Whether sentences are read backwards, too."""
     pairs: tyro.conf.Fixed[bool] = False
@@ -77,6 +90,8 @@ class Settings(NamedTuple):
     """Sentences of numbered words, or texts."""
     num_folds: Annotated[int, Interval(1)] = 1
     """Parts of a cross-validation; 1 for a single split."""
+    valid_fraction: Annotated[float, FRACTION] = 0.1
+    """Share of the rows not for testing that settings are chosen by; 0 to train on them, too."""
     num_words: Annotated[int, Interval(1)] = 10_000
     """Size of the vocabulary: the most frequent words of the training rows."""
     max_length: Annotated[int, Interval(1)] = 256
@@ -93,33 +108,46 @@ class Settings(NamedTuple):
     """Updates between two points of a curve."""
 
 
-REVIEWS = {"dataset": "snippets_movie.tsv", "num_folds": 5, "max_length": 40}
+REVIEWS = {"dataset": "snippets_movie.tsv", "num_folds": 5, "max_length": 40, "valid_fraction": 0.0}
 GOALS = (
     Goal("test_accuracy", at_least=0.99, row="lstm"),
     Goal("test_accuracy", at_least=0.99, row="gru"),
     Goal("test_accuracy", at_most=0.55, row="bag"),
-    Goal("test_accuracy", at_least=0.79, row="bag_of_pairs", settings=REVIEWS | {"max_length": 80}, seeds=1),
-    Goal("test_accuracy", at_least=0.785, row="bidirectional_gru", settings=REVIEWS, seeds=1),
+    Goal("test_accuracy", at_least=0.79, row="bag_of_pairs", settings=REVIEWS | {"max_length": 80}),
+    Goal(
+        "test_accuracy",
+        at_least=0.785,
+        row="bidirectional_gru",
+        settings=REVIEWS,
+        note="settings chosen by validation rows; choosing on the test rows reached 0.788",
+    ),
 )
 SMALL = {"embedding_size": 4, "num_units": 3, "batch_size": 8}
 
 
 def data(settings: Settings) -> Dataset:
     """Numbered words; with ``num_folds`` above 1, those of each fold in the second axis."""
-    split = text.words_and_pairs if settings.pairs else text.words
-    return _load(settings.dataset, settings.num_folds, settings.num_words, settings.max_length, split)
+    return _load(
+        settings.dataset,
+        num_folds=settings.num_folds,
+        valid_fraction=settings.valid_fraction,
+        num_words=settings.num_words,
+        max_length=settings.max_length,
+        split=text.words_and_pairs if settings.pairs else text.words,
+    )
 
 
 @functools.lru_cache(maxsize=2)
-def _load(name: str, num_folds: int, num_words: int, max_length: int, split: Callable) -> Dataset:
-    held_out = {"test_fraction": 0.2, "valid_fraction": 0.1} if num_folds == 1 else {"test_fraction": 0.0}
-    dataset = load(name, **held_out)
+def _load(name: str, *, num_folds: int, valid_fraction: float, **encoding: Any) -> Dataset:
+    dataset = load(name, test_fraction=0.0)
     if dataset.num_classes is None:
         raise InputError(f"data set {name!r}: labels of classes are needed")
-    encode = partial(text.tokens, num_words=num_words, max_length=max_length, split=split)
     if isinstance(dataset.train.inputs, dict):
         dataset = map_inputs(dataset, _written_out)
-    return encode(dataset) if num_folds == 1 else _cross_validation(dataset, num_folds, encode)
+    encode = partial(text.tokens, **encoding)
+    if num_folds == 1:
+        return encode(split(dataset, valid_fraction=valid_fraction))
+    return _cross_validation(dataset, num_folds, valid_fraction, encode)
 
 
 def _written_out(inputs: dict[str, Int[np.ndarray, "n ..."]]) -> Shaped[np.ndarray, " n"]:
@@ -128,20 +156,32 @@ def _written_out(inputs: dict[str, Int[np.ndarray, "n ..."]]) -> Shaped[np.ndarr
     return np.array([" ".join(map(str, row[:length])) for row, length in sentences], np.dtypes.StringDType())
 
 
-def _cross_validation(dataset: Dataset, num_folds: int, encode: Callable[[Dataset], Dataset]) -> Dataset:
-    """Rows ``[n, num_folds, ...]``; each fold has the vocabulary of its own training rows."""
+def _cross_validation(
+    dataset: Dataset, num_folds: int, valid_fraction: float, encode: Callable[[Dataset], Dataset]
+) -> Dataset:
+    """Splits ``[n, num_folds, ...]``; each fold has the vocabulary of its own training rows alone."""
     fold = folds(dataset, num_folds=num_folds)
     parts = []
     for number in range(num_folds):
-        inside, outside = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        parts.append(encode(Dataset(rows(dataset.train, inside), test=rows(dataset.train, outside))))
+        inside, outside = (rows(dataset.train, np.flatnonzero(of)) for of in (fold != number, fold == number))
+        one = dataset.replace(train=inside, test=outside, valid=None)
+        parts.append(encode(split(one, valid_fraction=valid_fraction)).splits)
+    stacked = {name: _stack([part[name] for part in parts], is_counted=name != "train") for name in parts[0]}
+    return Dataset(**stacked, name=dataset.name)
 
-    def stack(*leaves: np.ndarray) -> np.ndarray:
-        num_rows = min(map(len, leaves))  # folds differ by a row where the rows are no multiple of them
-        return np.stack([leaf[:num_rows] for leaf in leaves], axis=1)
 
-    train = jax.tree.map(stack, *(part.train for part in parts))
-    return Dataset(train, test=jax.tree.map(stack, *(part.test for part in parts)), name=dataset.name)
+def _stack(parts: list[Batch], *, is_counted: bool) -> Batch:
+    """Folds side by side, all as long as the longest."""
+    num_rows = max(len(part.targets) for part in parts)
+    longer = [_lengthened(part, num_rows, is_counted=is_counted) for part in parts]
+    return jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *longer)
+
+
+def _lengthened(part: Batch, num_rows: int, *, is_counted: bool) -> Batch:
+    """Rows that are missing are the first ones again; in :func:`metrics` they count no more."""
+    longer = jax.tree.map(lambda leaf: np.resize(leaf, (num_rows, *leaf.shape[1:])), part)
+    is_again = np.arange(num_rows) >= len(part.targets)
+    return longer._replace(targets=np.where(is_again & is_counted, UNCOUNTED, longer.targets))
 
 
 def learner(hparams: Hparams, settings: Settings) -> Learner:
@@ -166,38 +206,37 @@ def learner(hparams: Hparams, settings: Settings) -> Learner:
 
 
 def metrics(logits: Float[Array, "n ... k"], labels: Int[Array, "n ..."]) -> Metrics:
-    """Share of sentences whose largest logit is their label's, over all folds."""
-    return {"accuracy": accuracy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1))}
+    """Share of sentences whose largest logit is their label's, over all folds, each sentence once."""
+    labels = labels.reshape(-1)
+    right = correct(logits.reshape(-1, logits.shape[-1]), labels)
+    return {"accuracy": jnp.mean(right, where=labels != UNCOUNTED)}
 
 
 def variants() -> dict[str, tuple[Hparams, Settings]]:
     """Without order, with a little, with all of it; the last row is made for few and noisy sentences."""
     plain, strong = Hparams(), Hparams(learning_rate=4e-3, word_dropout=0.3, dropout=0.7)
     bag = Settings("none", pool="scaled_sum", embedding_size=8)
-    bag_of_pairs = bag._replace(pairs=True, num_words=60_000, batch_size=128, num_steps=1000)
+    bag_of_pairs = bag._replace(
+        pairs=True, num_words=60_000, embedding_size=32, batch_size=128, num_steps=600
+    )
+    noisy = Hparams(word_dropout=0.4, embedding_dropout=0.5, dropout=0.5)
+    both_ways = Settings("gru", pool="largest", bidirectional=True, embedding_size=32, num_steps=800)
     return {
         "bag": (plain, bag),
         "bag_of_pairs": (strong, bag_of_pairs),
         "vanilla": (plain, Settings("vanilla")),
         "lstm": (plain, Settings("lstm")),
         "gru": (plain, Settings("gru")),
-        "bidirectional_gru": (
-            Hparams(learning_rate=3e-3, word_dropout=0.4, embedding_dropout=0.5, dropout=0.5),
-            Settings("gru", pool="largest", bidirectional=True, embedding_size=128, num_steps=1000),
-        ),
+        "bidirectional_gru": (noisy, both_ways),
     }
 
 
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     """How the loss falls, and how many unseen sentences are understood."""
-    longest = max((run.history["step"] for result in results for run in result.runs), key=len)
+    steps = {result.name: result.steps for result in results}
     pictures = {}
     for name, label in (("loss", "training loss"), ("valid_accuracy", "validation accuracy")):
-        series = {
-            result.name: [run.history[name] for run in result.runs]
-            for result in results
-            if name in result.runs[0].history
-        }
+        series = {one.name: one.histories(name) for one in results if name in one.runs[0].history}
         if series:
-            pictures[name] = plot.curves(longest, series, x_label="step", y_label=label, title=dataset.name)
+            pictures[name] = plot.curves(steps, series, x_label="step", y_label=label, title=dataset.name)
     return pictures
