@@ -74,7 +74,7 @@ class Goal(NamedTuple):
         row: of the experiment's table.
         settings: put into the row's settings for this goal, as ``{"dataset": "mnist"}``.
         seeds: how many; 1 for what is deterministic.
-        note: why it is missed, where it is.
+        note: said beside the figure: why it is missed, or what it rests on.
     """
 
     number: str
@@ -171,9 +171,10 @@ def with_results(readme: str, results: str) -> str:
     """The README with its table of results made anew, from the experiments' first lines and RESULTS.md."""
     lines = ["| experiment | what it shows | goals and what was reached |", "|---|---|---|"]
     for one in map(load, names()):
-        found = re.findall(rf"^\| `{one.name}` \| (.*?) \| (.*?) \| (\w*)", results, re.MULTILINE)
+        pattern = rf"^\| `{one.name}` \| (.*?) \| (.*?) \| (reached|missed|not run)"
         reached = "; ".join(
-            f"{goal}: {verdict if verdict == 'not run' else value}" for goal, value, verdict in found
+            " ".join(part for part in (f"{goal}:", value, f"**{verdict}**" * (verdict != "reached")) if part)
+            for goal, value, verdict in re.findall(pattern, results, re.MULTILINE)
         )
         summary = one.summary.replace("|", "\\|")  # a bar would end the cell
         lines.append(f"| `{one.name}` | {summary} | {reached} |")

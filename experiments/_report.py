@@ -102,7 +102,7 @@ def _cell(record: dict[str, Any], column: str) -> str:
 
 def environment() -> str:
     """What the numbers are, and where they were made."""
-    means = "mean ± std over seeds (initialisation and order of the rows; the split is fixed)"
+    means = "mean ± std over seeds: initialisation, order of the rows, and what else an experiment draws"
     return f"{means} · {machine()}"
 
 

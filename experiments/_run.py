@@ -48,11 +48,11 @@ class Result(NamedTuple):
     @property
     def steps(self) -> np.ndarray:
         """At which steps the history has entries, in the run that came farthest."""
-        return max((run.history["step"] for run in self.runs), key=len)
+        return max(self.histories("step"), key=len)
 
     def histories(self, name: str) -> list[np.ndarray]:
-        """The history of one metric, an array a seed."""
-        return [run.history[name] for run in self.runs]
+        """The history of one metric, an array a seed; empty where no step was made."""
+        return [run.history.get(name, np.zeros(0)) for run in self.runs]
 
 
 class Refusal(NamedTuple):

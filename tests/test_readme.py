@@ -22,6 +22,13 @@ def test_results_are_those_that_were_measured():
     assert _contract.with_results(README, _contract.RESULTS.read_text(encoding="utf8")) == README
 
 
+def test_what_was_missed_or_not_run_says_so():
+    lines = ["a ≥ 1 | 2.0 | reached", "b ≥ 1 (r) | 0.2 | missed: too few", "c ≥ 1 |  | not run: no file"]
+    results = "".join(f"| `xor` | {line} | 1 | then |\n" for line in lines)
+    made = _contract.with_results("<!-- results --><!-- /results -->", results)
+    assert "a ≥ 1: 2.0; b ≥ 1 (r): 0.2 **missed**; c ≥ 1: **not run** |" in made
+
+
 def test_files_named_in_the_design_exist():
     named = re.findall(r"`((?:jaxnets|experiments)/[\w/.]*)`", README)
     assert named

@@ -25,7 +25,7 @@ class LeNet(nn.Module):
         dropout_rate: part of each dense layer's units dropped while training, in ``[0, 1]``; may be traced.
 
     Raises:
-        InputError: inputs that are no images ``[n, h, w, c]``.
+        InputError: inputs that are no images ``[n, h, w, c]``, or so small that pooling leaves nothing of them.
 
     >>> import jax, jax.numpy as jnp
     >>> model = LeNet()
@@ -44,6 +44,13 @@ class LeNet(nn.Module):
         """Logits of images."""
         if x.ndim != 4:
             raise InputError(f"LeNet: inputs of shape {x.shape}, allowed are images (n, h, w, c)")
+        least = 2 ** len(self.features)
+        if min(x.shape[1:3]) < least:
+            height, width = x.shape[1:3]
+            raise InputError(
+                f"LeNet: images of {height}x{width} pixels, allowed are {least}x{least} and larger: "
+                f"each of the {len(self.features)} convolutions halves them"
+            )
         for features in self.features:
             x = max_pool(nn.relu(Conv(features, (5, 5))(x)), (2, 2))
         a = flatten(x)
