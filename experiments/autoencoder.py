@@ -34,7 +34,7 @@ from jaxnets.check import NON_NEGATIVE, InputError, Interval
 from jaxnets.data import Dataset, load
 from jaxnets.learner import Learner, gradient
 from jaxnets.models import autoencoder, variational
-from jaxnets.types import Array, Batch, Float, Metrics, State
+from jaxnets.types import Array, Batch, Bool, Float, Metrics, State
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,6 +45,8 @@ DIGITS = (1, 5, 6)
 WAYS = ((1, 5), (5, 6), (6, 1))
 NOISE = 0.5
 """Deviation of what is added to the pixels, in the denoising row's training and in everyone's second test."""
+NEAR = 0.75
+"""How far from a place of the canvas, in its tiles, an image's code may be for what is there to be drawn."""
 
 
 class Hparams(NamedTuple):
@@ -183,19 +185,22 @@ def checks(results: list[Result], dataset: Dataset) -> dict[str, float]:
 
 
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
-    """Where the digits lie, what lies between them, and what becomes of noise."""
-    pictures = {"reconstructions": _reconstructions(results, dataset)}
+    """Where the digits lie, what lies between them, what is drawn at random, and what becomes of noise."""
+    pictures = {"reconstructions": _reconstructions(results, dataset.test)}
     for result in results:
-        codes = _predict(result, dataset.test.inputs)["codes"]
+        outputs = _predict(result, dataset.test.inputs)
         pictures[f"codes_{result.name}"] = plot.latent_scatter(
-            codes,
+            outputs["codes"],
             dataset.test.targets["labels"],
             title=f"{result.name}: codes of the test images",
             class_names="0123456789",
         )
         if result.settings.model != "pca":
-            pictures[f"canvas_{result.name}"] = _canvas(result, codes)
-            pictures[f"between_{result.name}"] = _between(result, codes, dataset.test.targets["labels"])
+            learned = _predict(result, dataset.train.inputs[:1500])["codes"]
+            pictures[f"canvas_{result.name}"] = _canvas(result, learned)
+            pictures[f"between_{result.name}"] = _between(result, outputs, dataset.test)
+        if result.settings.model == "variational":
+            pictures[f"generated_{result.name}"] = _generated(result)
     return pictures
 
 
@@ -210,30 +215,55 @@ def _decode(result: Result, codes: Float[Array, "n 2"]) -> Float[np.ndarray, "n 
 
 
 def _canvas(result: Result, codes: Float[Array, "n 2"], side: int = 20) -> Figure:
-    """Decoded codes: a grid of the quantiles of the test images' codes."""
+    """Decoded codes: a grid of the quantiles of training images' codes, blank where none of them is near."""
     x, y = np.quantile(codes, np.linspace(0.02, 0.98, side), axis=0).T
-    tiles = _decode(result, np.stack(np.meshgrid(x, y[::-1]), axis=-1).reshape(-1, 2))[..., 0]
-    return plot.canvas(
-        tiles.reshape(side, side, *tiles.shape[1:]), x=x, y=y[::-1], title=f"{result.name}: decoded codes"
-    )
+    grid = np.stack(np.meshgrid(x, y[::-1]), axis=-1).reshape(-1, 2)
+    tiles = np.where(_are_near(grid, codes, x, y)[:, None, None], _decode(result, grid)[..., 0], 0)
+    title = f"{result.name}: decoded codes, blank where no training image's is near"
+    return plot.canvas(tiles.reshape(side, side, *tiles.shape[1:]), x=x, y=y[::-1], title=title)
 
 
-def _between(result: Result, codes: Float[Array, "n 2"], labels: Array, steps: int = 8) -> Figure:
-    """Generated digits: on the straight line from a digit's mean code to the next digit's."""
-    means = {digit: codes[labels == digit].mean(axis=0) for digit in DIGITS}
-    ways = [np.linspace(means[start], means[end], steps) for start, end in WAYS]
-    titles = [f"{start} to {end}" if n == 0 else "" for start, end in WAYS for n in range(steps)]
-    title = f"{result.name}: along straight lines between the digits' mean codes"
+def _are_near(
+    grid: Float[Array, "g 2"], codes: Float[Array, "n 2"], *quantiles: Float[Array, " s"]
+) -> Bool[np.ndarray, " g"]:
+    """Whether some code is within ``NEAR``: far from all of them the decoder has learned nothing."""
+
+    def tiles(points: Float[Array, "p 2"]) -> Float[np.ndarray, "p 2"]:
+        """Where points lie, counted in tiles; NaN outside the canvas."""
+        axes = ((values, ticks, range(len(ticks))) for values, ticks in zip(points.T, quantiles, strict=True))
+        return np.stack([np.interp(*axis, left=np.nan, right=np.nan) for axis in axes], axis=1)
+
+    gaps = np.linalg.norm(tiles(grid)[:, None] - tiles(codes)[None], axis=2)
+    return np.nanmin(gaps, axis=1) < NEAR
+
+
+def _between(result: Result, outputs: dict[str, Array], test: Batch, steps: int = 8) -> Figure:
+    """Decoded codes: on the straight line from a digit's best rebuilt test image to the next digit's.
+
+    A digit's mean code may lie among another digit's codes, so images are the ends.
+    """
+    errors = np.square(outputs["images"] - test.inputs).mean(axis=(1, 2, 3))
+    best = {d: np.argmin(np.where(test.targets["labels"] == d, errors, np.inf)) for d in DIGITS}
+    ways = [np.linspace(*outputs["codes"][[best[start], best[end]]], steps) for start, end in WAYS]
+    titles = [text for start, end in WAYS for text in (f"{start}", *[""] * (steps - 2), f"{end}")]
+    title = f"{result.name}: along straight lines between the codes of two test images"
     return plot.image_grid(_decode(result, np.concatenate(ways)), titles, title=title, columns=steps)
 
 
-def _reconstructions(results: list[Result], dataset: Dataset, columns: int = 9) -> Figure:
-    """Test images, clean and noisy, and what the rows make of them."""
-    clean = np.asarray(dataset.test.inputs[:columns])
-    noisy = np.asarray(_noisy(dataset.test.inputs)[:columns])
-    lines = {"clean": clean, "noisy": np.clip(noisy, 0, 1)}
+def _generated(result: Result, count: int = 32) -> Figure:
+    """New digits: decoded draws from the prior."""
+    codes = np.random.default_rng(0).normal(size=(count, 2))
+    title = f"{result.name}: decoded draws from the prior"
+    return plot.image_grid(_decode(result, codes), [""] * count, title=title)
+
+
+def _reconstructions(results: list[Result], test: Batch, each: int = 3) -> Figure:
+    """Test images of each digit, clean and noisy, and what the rows make of them."""
+    chosen = np.concatenate([np.flatnonzero(test.targets["labels"] == digit)[:each] for digit in DIGITS])
+    clean, noisy = (np.asarray(images)[chosen] for images in (test.inputs, _noisy(test.inputs)))
+    lines = {"clean": clean, "noisy": noisy}
     for result in results:
-        lines[result.name] = np.clip(_predict(result, clean)["images"], 0, 1)
-        lines[f"{result.name}, of noisy"] = np.clip(_predict(result, noisy)["images"], 0, 1)
-    titles = [name if column == 0 else "" for name in lines for column in range(columns)]
-    return plot.image_grid(np.concatenate(list(lines.values())), titles, columns=columns)
+        lines[result.name] = _predict(result, clean)["images"]
+        lines[f"{result.name}, of noisy"] = _predict(result, noisy)["images"]
+    images = np.clip(np.concatenate(list(lines.values())), 0, 1)
+    return plot.image_grid(images, [""] * len(images), row_titles=[*lines], columns=len(chosen))

@@ -128,8 +128,8 @@ def variants() -> dict[str, tuple[Hparams, Settings]]:
 
 
 GOALS = (
-    Goal("worst_gap", at_most=1e-3, seeds=1),
-    Goal("primal_less_dual", at_most=1e-3, seeds=1),
+    Goal("worst_relative_gap", at_most=1e-3, seeds=1),
+    Goal("primal_less_dual", at_least=-1e-5, at_most=1e-3, seeds=1),  # below 0: no optimum, or rounding
     Goal("scikit_learn_agreement", at_least=0.98, seeds=1),
 )
 SMALL = {"num_examples": 40, "grid": 2}
@@ -169,7 +169,7 @@ def _grid(settings: Settings) -> Grid:
 
 
 def checks(results: list[Result], dataset: Dataset) -> dict[str, float]:
-    """Certificates of the optimum, and scikit-learn's opinion."""
+    """Certificates of the optimum, relative to the objective, and scikit-learn's opinion."""
     by_model = {result.settings.model: result for result in results}
     found = grid(results[0].settings)
     agreement = [
@@ -180,7 +180,7 @@ def checks(results: list[Result], dataset: Dataset) -> dict[str, float]:
     dual = by_model["dual"].runs[0].history
     highest_dual = dual["loss"][-1] * (1 - dual["gap"][-1])
     return {
-        "worst_gap": float(np.abs(found.gap).max()),
+        "worst_relative_gap": float(np.abs(found.gap).max()),
         "primal_less_dual": float(_objective(by_model["primal"], dataset) / highest_dual - 1),
         "scikit_learn_agreement": min(float(np.mean(cell)) for cell in agreement),
         "best_valid_accuracy": float(found.valid_accuracy.max()),
@@ -204,7 +204,9 @@ def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     for name in ("valid_accuracy", "support_vectors"):
         label = name.replace("valid", "validation").replace("_", " ")
         pictures[name] = plot.heatmap(getattr(found, name), found.values, found.values, label=label, **axes)
-    return pictures | {"primal_and_dual": _meeting(dataset.train)}
+    rbf = next((result for result in results if result.settings.model == "rbf"), results[0])
+    settings = rbf.settings._replace(model="rbf")
+    return pictures | {"primal_and_dual": _meeting(dataset.train, rbf.hparams, settings)}
 
 
 def _regions(result: Result, dataset: Dataset) -> Figure:
@@ -221,16 +223,18 @@ def _regions(result: Result, dataset: Dataset) -> Figure:
     )  # fmt: skip
 
 
-def _meeting(rows: Batch) -> Figure:
+def _meeting(rows: Batch, hparams: Hparams, settings: Settings) -> Figure:
     """Primal and dual objective where the ascent is stopped at a tolerance: a vmap over the tolerance."""
 
     def stopped(tolerance: Scalar) -> tuple[Array, ...]:
-        machine = learner(Hparams(), Settings(), tolerance=tolerance)
+        machine = learner(hparams, settings, tolerance=tolerance)
         _, found = machine.step(jax.random.key(0), (), rows)
         return found["updates"], found["loss"], found["loss"] * (1 - found["gap"])
 
-    updates, primal, dual = jax.jit(jax.vmap(stopped))(jnp.geomspace(1.9, 1e-4, 40))
+    found = jax.jit(jax.vmap(stopped))(jnp.geomspace(1.9, 1e-4, 40))
+    order = np.argsort(found[0], kind="stable")  # a smaller tolerance may need fewer updates
+    updates, primal, dual = (np.asarray(part)[order] for part in found)
     return plot.curves(
         updates, {"primal": primal, "dual": dual}, x_label="pairs of coefficients moved", y_label="objective",
-        title="Every primal value bounds every dual one",
+        title=f"Every primal value bounds every dual one: rbf, C = {hparams.C:g}, gamma = {hparams.gamma:g}",
     )  # fmt: skip

@@ -32,6 +32,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import tyro
 
 from experiments._contract import Goal
 from jaxnets import optimizers, plot, train
@@ -56,10 +57,10 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    rule: str = "inverse_count"
-    """One of RULES."""
-    problem: str = "sparse"
-    """``sparse`` or ``scaled``."""
+    rule: tyro.conf.Fixed[str] = "inverse_count"
+    """One of RULES; ``--rows`` chooses."""
+    problem: tyro.conf.Fixed[str] = "sparse"
+    """``sparse`` or ``scaled``; ``--rows`` chooses."""
     num_steps: Annotated[int, Interval(0, 2**31 - 1)] = 10_000
     """Updates."""
     batch_size: Annotated[int | None, Interval(1)] = 1
@@ -253,7 +254,7 @@ def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
             row.name.replace("_", " "): [np.maximum(seed, 1e-14) for seed in row.histories("valid_error")]
             for row in rows
         }
-        pictures[f"{problem}_{steps[-1]}_steps"] = plot.curves(
+        pictures[f"{problem}_{max(steps, default=0)}_steps"] = plot.curves(
             np.array(steps), errors,
             x_label="step", y_label="mean squared error of the table", title=titles[problem], log_y=True,
         )  # fmt: skip

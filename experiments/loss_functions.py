@@ -34,27 +34,25 @@ if TYPE_CHECKING:
 
 
 class Hparams(NamedTuple):
-    """Traced scalars."""
+    """The rate, the same for all losses."""
 
     learning_rate: Annotated[float, POSITIVE] = 1e-3
     """Adam's, at the start; it falls to 0 along a cosine."""
 
 
 class Settings(NamedTuple):
-    """Static choices."""
+    """The loss, and what does not differ between the rows."""
 
     loss: str = "cross_entropy"
     """cross_entropy, squared_error or brier."""
     dataset: str = "mnist5k"
     """A name or a file of images, see jaxnets.data."""
-    num_epochs: Annotated[int, Interval(1)] = 6
-    """Passes over the training rows."""
-    num_steps: Annotated[int | None, Interval(0, 2**31 - 1)] = None
-    """Updates; by default those of the epochs."""
+    num_steps: Annotated[int, Interval(1, 2**31 - 1)] = 3240
+    """Updates; of batches of 100, these are six passes over the training rows of mnist."""
     batch_size: Annotated[int, Interval(1)] = 100
-    """Rows an update."""
+    """Images an update."""
     widths: tuple[Annotated[int, Interval(1, 2**20)], ...] = (256, 256)
-    """Hidden units."""
+    """Units of the hidden layers."""
     num_classes: tyro.conf.Fixed[int | None] = None
     """As many as the data set has, if None."""
 
@@ -88,7 +86,7 @@ def data(settings: Settings) -> Dataset:
 def learner(hparams: Hparams, settings: Settings) -> Learner:
     """784-256-256-10 with ReLU units; nothing but the loss differs."""
     choice("loss", settings.loss, LOSSES)
-    rate = schedules.cosine_decay(hparams.learning_rate, num_steps=max(1, settings.num_steps))
+    rate = schedules.cosine_decay(hparams.learning_rate, num_steps=settings.num_steps)
     network = models.MLP(widths=settings.widths, num_outputs=settings.num_classes)
     return gradient(network, LOSSES[settings.loss], optax.adam(rate))
 
@@ -99,11 +97,8 @@ def variants() -> dict[str, tuple[Hparams, Settings]]:
 
 
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
-    """Validation accuracy over the epochs, each loss with a band over the seeds."""
+    """Validation accuracy over the steps, each loss with a band over the seeds."""
+    steps = {result.name: result.steps for result in results}
     accuracies = {result.name: result.histories("valid_accuracy") for result in results}
-    epochs = {r.name: r.steps / (r.num_rows // r.settings.batch_size) for r in results}
-    return {
-        "accuracy": plot.curves(
-            epochs, accuracies, x_label="epochs", y_label="validation accuracy", title=dataset.name
-        )
-    }
+    look = {"x_label": "step", "y_label": "validation accuracy", "title": dataset.name}
+    return {"accuracy": plot.curves(steps, accuracies, **look)}

@@ -3,9 +3,10 @@
 Source: Nielsen, Neural Networks and Deep Learning, chapter 1 (0.9542 on MNIST, at best, in 30 epochs); the
 matrices are a problem posed in its chapter 2.
 Command: python -m experiments nielsen_digits --dataset mnist --rows matrices
-Expected: test accuracy on mnist 0.951 ± 0.001 over 5 seeds on 2 CPU cores, 2026-11-22, 50 seconds a fit on a
-busy machine; on mnist5k 0.878 ± 0.031 for both forms. On batches of 10 matrices were 9.7 and 25 times faster
-than the loop, both in NumPy, and 3.7 and 4.6 times with both compiled (two runs, busy).
+Expected: test accuracy on mnist 0.951 ± 0.001 over 5 seeds on 2 CPU cores, 2026-11-22, 15 seconds a fit; on
+mnist5k 0.878 ± 0.031 for both forms. On batches of 10, backpropagation by matrices was 9.0 to 10.2 times as
+fast as the loop in NumPy (six runs; 7.1 to 7.7 with the update of the weights, which costs both forms the
+same), and 2.0 to 2.8 times with both compiled.
 
 `checks` measures the forms' speed side by side on the same batches, warm, each pair in one engine.
 """
@@ -76,7 +77,12 @@ class Settings(NamedTuple):
 GOALS = (
     Goal("test_accuracy", at_least=0.95, row="matrices", settings={"dataset": "mnist"}),
     Goal("largest_difference", at_most=1e-10, seeds=1),
-    Goal("speed_over_loop", at_least=10, seeds=1),
+    Goal(
+        "speed_over_loop",
+        at_least=10,
+        seeds=1,
+        note="9.0 to 10.2 from run to run; 7.1 to 7.7 with the update of the weights",
+    ),
 )
 
 

@@ -145,7 +145,7 @@ def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     pictures, names = {}, dataset.class_labels
     for result in results if dataset.test.inputs.ndim == 4 else ():
         weights = _weights(result.runs[0].state).reshape(-1, *dataset.test.inputs.shape[1:])
-        shades = 0.5 + 0.5 * weights / np.abs(weights).max()
+        shades = 0.5 + 0.5 * weights / (np.abs(weights).max() or 1.0)  # all 0 before the first step
         pictures[f"weights_{result.name}"] = plot.image_grid(shades, names, title=result.name, columns=5)
     scores = train.predict(results[0].learner, results[0].runs[0].state, dataset.test.inputs)
     counts = confusion_matrix(scores, dataset.test.targets)

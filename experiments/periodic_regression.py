@@ -56,8 +56,8 @@ class Settings(NamedTuple):
     """Of the hidden layers; ``fourier``: none, but sines and cosines of the input."""
     output: tyro.conf.Fixed[str] = "linear"
     """Of the network."""
-    num_humps: Annotated[int, Interval(1)] = 4
-    """The interval is [0, num_humps pi]."""
+    num_humps: tyro.conf.Fixed[int] = 4
+    """The interval is [0, num_humps pi]; ``--rows`` chooses."""
     widths: tuple[Annotated[int, Interval(1)], ...] = (10, 10)
     """Hidden units."""
     num_frequencies: Annotated[int, Interval(1)] = 32

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Hparams(NamedTuple):
-    """Traced scalars."""
+    """The rate, the same for both rows."""
 
     learning_rate: Annotated[float, POSITIVE] = 2e-3
     """Adam's peak, after a warm-up of a tenth of the steps."""
@@ -57,7 +57,7 @@ class Settings(NamedTuple):
     batch_size: Annotated[int, Interval(1)] = 100
     """Rows an update."""
     widths: tuple[Annotated[int, Interval(1, 2**20)], ...] = (300, 75)
-    """Hidden units."""
+    """Units of the ReLU layers."""
     num_classes: tyro.conf.Fixed[int | None] = None
     """As many as the data set has, if None."""
 

@@ -46,10 +46,10 @@ class Settings(NamedTuple):
 
     dataset: str = "mnist5k"
     """Any set of small images."""
-    num_epochs: Annotated[int, Interval(1)] = 30
-    """How often each training row is seen."""
-    num_steps: Annotated[int | None, Interval(0, 2**31 - 1)] = None
-    """By default those of the epochs."""
+    num_epochs: tyro.conf.Fixed[int] = 30
+    """How often each training row is seen; ``--rows`` chooses."""
+    num_steps: tyro.conf.Fixed[int | None] = None
+    """Those of the epochs."""
     batch_size: Annotated[int, Interval(1)] = 50
     """Rows an update."""
     num_hidden: Annotated[int, Interval(1)] = 20

@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import tyro
 
 from experiments._contract import Goal
 from jaxnets import losses, plot, train
@@ -48,12 +49,12 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    function: str = "sin"
-    """One of FUNCTIONS."""
-    method: str = "learned"
-    """One of METHODS."""
-    num_terms: Annotated[int, Interval(1, 16)] = 3
-    """Odd powers from the first: three make degree 5."""
+    function: tyro.conf.Fixed[str] = "sin"
+    """One of FUNCTIONS; ``--rows`` chooses."""
+    method: tyro.conf.Fixed[str] = "learned"
+    """One of METHODS; ``--rows`` chooses."""
+    num_terms: tyro.conf.Fixed[int] = 3
+    """Odd powers from the first: three make degree 5; ``--rows`` chooses."""
     num_steps: Annotated[int, Interval(0, 2**31 - 1)] = 1
     """Of L-BFGS, where coefficients are learned."""
     num_nodes: Annotated[int, Interval(2)] = 200

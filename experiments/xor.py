@@ -17,6 +17,7 @@ small batches, the first plateau takes longer than there is time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import flax.linen as nn
@@ -44,33 +45,42 @@ class Hparams(NamedTuple):
     """Traced scalars."""
 
     learning_rate: Annotated[float, POSITIVE] = 0.2
-    """Constant."""
+    """Constant; the row ``large_rate`` takes 15 times as much."""
     momentum: Annotated[float, FRACTION] = 0.9
-    """Share of the last update that is made again."""
+    """Share of the last update that is made again; 0 in the row ``no_momentum``, whatever is given."""
     spread: Annotated[float, NON_NEGATIVE] = 0.01
-    """Standard deviation of the weights at the start."""
+    """Standard deviation of the weights at the start; the row ``large_start`` takes 100 times as much."""
 
 
 class Settings(NamedTuple):
     """Static choices."""
 
     activation: tyro.conf.Fixed[str] = "tanh"
-    """Of the hidden units; none: a perceptron."""
-    num_inputs: Annotated[int, Interval(2, 3)] = 2
-    """The third one is noise."""
-    num_hidden: Annotated[int, Interval(1)] = 2
-    """Hidden units."""
+    """Of the hidden units; none: a perceptron. ``--rows`` chooses."""
+    change: tyro.conf.Fixed[str] = "none"
+    """Of the hyperparameters, one of CHANGES; ``--rows`` chooses."""
+    num_inputs: tyro.conf.Fixed[int] = 2
+    """The third one is noise; ``--rows`` chooses."""
+    num_hidden: tyro.conf.Fixed[int] = 2
+    """Hidden units; ``--rows`` chooses."""
     num_examples: Annotated[int, Interval(1)] = 4123
     """Rows to train on, and as many others to test on."""
     num_steps: Annotated[int, Interval(0, 2**31 - 1)] = 4000
     """Updates."""
-    batch_size: Annotated[int | None, Interval(1)] = None
-    """Rows an update; all if None."""
+    batch_size: tyro.conf.Fixed[int | None] = None
+    """Rows an update, all if None; ``--rows`` chooses."""
     evaluate_every: Annotated[int, Interval(1)] = 50
     """Updates between the points of the picture."""
 
 
 ACTIVATIONS = {"tanh": jnp.tanh, "sigmoid": nn.sigmoid}
+CHANGES: dict[str, Callable[[Hparams], Hparams]] = {
+    "none": lambda h: h,
+    "no_momentum": lambda h: h._replace(momentum=0.0),
+    "large_rate": lambda h: h._replace(learning_rate=15 * h.learning_rate),
+    "large_start": lambda h: h._replace(spread=100 * h.spread),
+}
+"""Made to the options given, so that a row keeps what its name promises."""
 SMALL = {"num_examples": 64, "evaluate_every": 1}
 GOALS = (
     Goal("solved", at_least=1.0, row="tanh_2_2_1", seeds=20),
@@ -96,6 +106,7 @@ def learner(hparams: Hparams, settings: Settings) -> Learner:
     """One hidden layer and one output, positive for class 1."""
     if settings.activation == "none":
         return models.perceptron(num_classes=2)
+    hparams = CHANGES[settings.change](hparams)
     network = models.MLP(
         (settings.num_hidden,),
         num_outputs=1,
@@ -124,10 +135,10 @@ def variants() -> dict[str, tuple[Hparams, Settings]]:
         "perceptron": (Hparams(), Settings("none", batch_size=32)),
         "tanh_2_2_1": (Hparams(), Settings()),
         "tanh_3_4_1": (Hparams(), Settings(num_inputs=3, num_hidden=4)),
-        "no_momentum": (Hparams(momentum=0.0), Settings()),
-        "large_rate": (Hparams(learning_rate=3.0), Settings()),
+        "no_momentum": (Hparams(), Settings(change="no_momentum")),
+        "large_rate": (Hparams(), Settings(change="large_rate")),
         "small_batches": (Hparams(), Settings(batch_size=32)),
-        "large_start": (Hparams(spread=1.0), Settings()),
+        "large_start": (Hparams(), Settings(change="large_start")),
         "sigmoid_2_2_1": (Hparams(spread=0.1), Settings("sigmoid")),
     }
 

@@ -1,10 +1,12 @@
 """Strictness while tests run: shapes checked, rank promotion and warnings errors; one compilation cache."""
 
 import os
+from types import SimpleNamespace
 
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import jax
+import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook("jaxnets", "beartype.beartype").__enter__()
@@ -17,3 +19,22 @@ folder = user_folder() / "compiled-for-tests"
 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 jax.config.update("jax_compilation_cache_dir", str(folder))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+@pytest.fixture
+def downloads(monkeypatch, tmp_path):
+    """The network answers, with a small archive in the format of the original."""
+    import requests
+    import tensorflow_datasets as tensorflow_data
+
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def serve(make):
+        archive = make(tmp_path)
+        manager = tensorflow_data.download.DownloadManager
+        monkeypatch.setattr(requests, "head", lambda *args, **kwargs: SimpleNamespace(status_code=200))
+        monkeypatch.setattr(manager, "download", lambda self, url: archive)
+        monkeypatch.setattr(manager, "download_and_extract", lambda self, url: archive)
+
+    return serve

@@ -8,8 +8,16 @@ import numpy as np
 PLANE = ("x1", "x2")
 CLASSES = ["class 0", "class 1"]
 SHOWN = {
+    "autoencoder": {
+        "reconstructions": 54,
+        "codes_pca": ("z1", "z2", ["1", "5", "6"]),
+        "canvas_autoencoder": 1,
+        "between_autoencoder": 24,
+    },
     "backprop_as_memory": {"multiplications": ("layers", "multiplications for the gradient", ["naive"])},
-    "basis_regression": {"leave_one_out": ("penalty alpha", "leave-one-out RMSE, 1,000 dollars", ["linear"])},
+    "basis_regression": {
+        "leave_one_out": ("penalty alpha", "leave-one-out RMSE, price in 1,000 dollars", ["linear"]),
+    },
     "coursera_digits": {"cost": ("step", "cost", ["lbfgs"]), "hidden_units": 25},
     "deep_sigmoid_digits": {"loss": ("epochs", "loss", ["xavier"])},
     "deep_vs_wide": {
@@ -22,6 +30,7 @@ SHOWN = {
         "projection_tumours": ("discriminant 1", "count", ["malignant", "benign"]),
         "regions_circles_kernel": (*PLANE, CLASSES),
     },
+    "faces": {"mistakes": 16},
     "heart_disease": {"calibration": ("", "share of ones", ["perfect", "logistic"])},
     "hidden_space": {"parabola_2_lines": (*PLANE, ["line 1", "line 2", *CLASSES])},
     "kernel_machines": {
@@ -33,12 +42,17 @@ SHOWN = {
         "gradient_norm": ("step", "norm of the gradient", ["constant"]),
         "sizes": ("step", "size of the step", ["constant"]),
     },
+    "lenet_digits": {"loss": ("step", "training loss", ["source"]), "confusion": 1},
     "linear_classifier": {"lines": (*PLANE, ["sigmoid", *CLASSES])},
-    "loss_functions": {"accuracy": ("epochs", "validation accuracy", ["cross_entropy"])},
+    "loss_functions": {"accuracy": ("step", "validation accuracy", ["cross_entropy"])},
     "one_class": {"most_alike": 10},
     "one_vs_all": {"weights_one_vs_all": 10, "confusion": 1},
     "perceptron": {"mistakes": ("rows seen", "mistakes so far", ["separable"])},
     "relu_digits": {"row_by_row": 1},
+    "sentiment": {
+        "loss": ("step", "training loss", ["bag", "lstm"]),
+        "valid_accuracy": ("step", "validation accuracy", ["bag", "lstm"]),
+    },
     "separating_line": {"lines": (*PLANE, ["that made the labels", "weak", "l2", *CLASSES])},
     "small_digits": {
         "epochs": ("epochs", "accuracy", ["validation rows, on the way", "train rows", "test rows"]),

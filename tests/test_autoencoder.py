@@ -126,3 +126,97 @@ def test_experiment_compares_the_worst_elbo_with_independent_pixels():
     np.testing.assert_allclose(found["log_likelihood_of_independent_pixels"], expected, rtol=1e-5)
     np.testing.assert_allclose(found["elbo_above_independent_pixels"], -0.5 - expected, rtol=1e-5)
     np.testing.assert_allclose(found["importance_bound_above_elbo"], 0.25)
+
+
+def tiles(figure):
+    return [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
+
+
+def test_between_ends_at_images_of_the_digits_it_names(monkeypatch):
+    """The mean code of the 5s is a 6's, one 5 is rebuilt as a 6; codes decode to the nearest one's image."""
+    labels = np.array([1, 1, 5, 5, 5, 6])
+    codes = np.array([[0, 0], [0, 1], [4, 0], [8, 0], [6, 3], [6, 1]], np.float32)
+    images = np.arange(6, dtype=np.float32).reshape(6, 1, 1, 1) / 10
+    rebuilt = images.copy()
+    rebuilt[4] = images[5]
+
+    def nearest(result, asked):
+        return images[np.linalg.norm(asked[:, None] - codes[None], axis=2).argmin(axis=1)]
+
+    assert nearest(None, codes[labels == 5].mean(axis=0, keepdims=True)) == images[5]
+    monkeypatch.setattr(experiment, "_decode", nearest)
+    outputs, test = {"images": rebuilt, "codes": codes}, Batch(images, {"images": images, "labels": labels})
+    figure = experiment._between(SimpleNamespace(name="stub"), outputs, test)
+    shown = [(axes.get_title(), tile.item()) for axes, tile in zip(figure.axes, tiles(figure), strict=True)]
+    ends = [part for row in range(0, 24, 8) for part in (shown[row], shown[row + 7])]
+    assert [int(title) for title, _ in ends] == [1, 5, 5, 6, 6, 1]
+    assert [labels[round(10 * value)] for _, value in ends] == [1, 5, 5, 6, 6, 1]
+    assert [title for title, _ in shown[1:7]] == [""] * 6
+
+
+def test_canvas_is_blank_where_no_image_is_near(monkeypatch):
+    """Codes along a diagonal: in the grid of their quantiles that and the tiles beside it are near."""
+    monkeypatch.setattr(experiment, "_decode", lambda result, codes: np.full((len(codes), 2, 3, 1), 0.5))
+    codes = np.linspace(0, 1, 101)[:, None].repeat(2, axis=1)
+    (tiled,) = tiles(experiment._canvas(SimpleNamespace(name="stub"), codes, side=4))
+    near = np.abs(np.subtract.outer(range(4), range(4))) <= 1
+    np.testing.assert_array_equal(tiled[::2, ::3], 0.5 * near[::-1])  # codes grow upwards
+    assert tiled.shape == (8, 12)
+
+
+@pytest.fixture(scope="module")
+def variational_row():
+    """Untrained, and small."""
+    settings = experiment.Settings("variational", widths=(8,), num_steps=1)
+    learner = experiment.learner(experiment.Hparams(), settings)
+    dataset = experiment.data(settings)
+    state = jax.jit(learner.init)(jax.random.key(0), dataset.test)
+    run = SimpleNamespace(state=state)
+    compiled = learner._replace(predict=jax.jit(learner.predict))
+    return SimpleNamespace(
+        name="variational", hparams=experiment.Hparams(), settings=settings, learner=compiled, runs=[run]
+    ), dataset
+
+
+def test_pictures_of_the_variational_row_are_of_its_codes(variational_row):
+    result, dataset = variational_row
+    few = dataset.replace(train=jax.tree.map(lambda leaf: leaf[:60], dataset.train))
+    few = few.replace(test=jax.tree.map(lambda leaf: leaf[:60], dataset.test))
+    pictures = experiment.figures([result], few)
+    assert set(pictures) == {"reconstructions"} | {
+        f"{name}_variational" for name in ("codes", "canvas", "between", "generated")
+    }
+    codes = experiment._predict(result, few.test.inputs)["codes"]
+    drawn = np.concatenate(
+        [points.get_offsets() for points in pictures["codes_variational"].axes[0].collections]
+    )
+    by_digit = np.concatenate([codes[few.test.targets["labels"] == digit] for digit in experiment.DIGITS])
+    np.testing.assert_allclose(drawn, by_digit, atol=1e-6)
+    learned = experiment._predict(result, few.train.inputs)["codes"]
+    ends = np.quantile(learned, [0.02, 0.98], axis=0)
+    ticks = pictures["canvas_variational"].axes[0].get_yticklabels()
+    assert [ticks[0].get_text(), ticks[-1].get_text()] == [f"{ends[1, 1]:.2g}", f"{ends[0, 1]:.2g}"]
+
+
+def test_generated_digits_are_decoded_draws_from_the_prior(variational_row, monkeypatch):
+    result, _ = variational_row
+    asked, decode = [], experiment._decode
+    monkeypatch.setattr(
+        experiment, "_decode", lambda result, codes: asked.append(codes) or decode(result, codes)
+    )
+    shown = np.stack(tiles(experiment._generated(result, count=100)))
+    assert ((shown > 0) & (shown < 1)).all()
+    assert len(np.unique(shown.reshape(100, -1), axis=0)) == 100
+    (codes,) = asked
+    assert np.abs(codes.mean(axis=0)).max() < 0.4  # four standard deviations
+    np.testing.assert_allclose(codes.std(axis=0), 1, atol=0.28)
+
+
+def test_reconstructions_hold_three_images_of_each_digit(variational_row):
+    result, dataset = variational_row
+    figure = experiment._reconstructions([result], dataset.test)
+    titles = [axes.get_title("left") for axes in figure.axes[::9]]
+    assert titles == ["clean", "noisy", "variational", "variational, of noisy"]
+    for column, shown in enumerate(tiles(figure)[:9]):
+        places = np.flatnonzero((dataset.test.inputs[..., 0] == shown).all(axis=(1, 2)))
+        assert experiment.DIGITS[column // 3] in dataset.test.targets["labels"][places]

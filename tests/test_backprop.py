@@ -1,6 +1,9 @@
 """Backward passes by hand against autodiff of plain formulas in float64, and what each must obey."""
 
 import operator
+import pathlib
+import subprocess
+import sys
 from functools import partial
 
 import flax.linen as nn
@@ -228,13 +231,58 @@ def test_what_does_not_fit_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("window", "strides", "found"), [((2, 2), (0, 1), "strides = 0"), ((0, 2), None, "window = 0")]
+    ("window", "strides", "found"),
+    [
+        ((2, 2), (0, 1), "strides = 0"),
+        ((0, 2), None, "window = 0"),
+        ((2,), None, r"window = \(2,\)"),
+        ((2, 2), (), r"strides = \(\)"),
+        ((2, 2), (1, 1, 1), r"strides = \(1, 1, 1\)"),
+    ],
 )
-def test_pooling_refuses_windows_and_strides_of_nothing(window, strides, found):
-    with pytest.raises(InputError, match=found):
-        backprop.max_pool(jnp.ones((1, 4, 4, 1)), window, strides=strides)
+@pytest.mark.parametrize("pool", [backprop.max_pool, backprop.average_pool])
+def test_pooling_refuses_what_is_no_window_and_no_strides(pool, window, strides, found):
+    with pytest.raises(InputError, match=f"{found}, allowed "):
+        pool(jnp.ones((1, 4, 4, 1)), window, strides=strides)
 
 
-def test_convolution_refuses_strides_of_nothing():
-    with pytest.raises(InputError, match="strides = 0"):
-        backprop.conv2d(jnp.ones((1, 4, 4, 2)), jnp.ones((2, 2, 2, 1)), strides=(1, 0))
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"strides": (1, 0)}, "strides = 0"),
+        ({"strides": (2,)}, r"strides = \(2,\)"),
+        ({"padding": ((-1, 0), (0, 0))}, "padding = -1"),
+        ({"padding": ((0, 0), (1, -2))}, "padding = -2"),
+        ({"padding": ((1, 1),)}, r"padding = \(\(1, 1\),\)"),
+        ({"padding": ((1, 1), (1,))}, r"padding = \(1,\)"),
+    ],
+)
+def test_convolution_refuses_what_is_no_strides_and_no_padding(options, found):
+    with pytest.raises(InputError, match=f"{found}, allowed "):
+        backprop.conv2d(jnp.ones((1, 4, 4, 2)), jnp.ones((2, 2, 2, 1)), **options)
+
+
+OF_WRONG_TYPE = """
+import jax.numpy as jnp
+from jaxnets import backprop, check
+x, kernel = jnp.ones((1, 4, 4, 1)), jnp.ones((2, 2, 1, 1))
+for name, call in {
+    "strides = 2": lambda: backprop.conv2d(x, kernel, strides=2),
+    "strides = 1.5": lambda: backprop.conv2d(x, kernel, strides=(1, 1.5)),
+    "padding = 1": lambda: backprop.conv2d(x, kernel, padding=1),
+    "padding = 3": lambda: backprop.conv2d(x, kernel, padding=(3, 3)),
+    "window = 2": lambda: backprop.max_pool(x, 2),
+    "strides = 3": lambda: backprop.average_pool(x, (2, 2), strides=3),
+}.items():
+    try:
+        call()
+    except check.InputError as refusal:
+        assert str(refusal).startswith(name + ", allowed "), refusal
+    else:
+        raise AssertionError(name)
+"""
+
+
+def test_wrong_types_are_refused_in_one_line_where_no_types_are_checked():
+    folder = pathlib.Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", OF_WRONG_TYPE], check=True, timeout=120, cwd=folder)

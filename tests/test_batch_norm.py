@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 
 from experiments import batch_norm as experiment
 from jaxnets import train
+from jaxnets.check import InputError
 from jaxnets.data import load
 
 
@@ -24,11 +25,12 @@ def test_equals_flax_in_both_modes_and_its_gradient():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), ours, flax)
 
 
-def test_averages_start_at_0_and_1_and_evaluation_becomes_training():
+@pytest.mark.parametrize("mode", [False, True])
+def test_averages_start_at_0_and_1_and_evaluation_becomes_training(mode):
     """Fed with one batch again and again, the averages are its moments, so both modes agree."""
     layer = experiment.BatchNorm(0.5)
     x = 4 + 2 * jax.random.normal(jax.random.key(0), (30, 3))
-    variables = layer.init(jax.random.key(1), x, train=False)
+    variables = layer.init(jax.random.key(1), x, train=mode)
     assert jax.tree.map(lambda leaf: leaf.tolist(), variables["batch_stats"]) == {
         "mean": [0.0] * 3, "var": [1.0] * 3,
     }  # fmt: skip
@@ -88,11 +90,16 @@ def test_stable_rates_are_what_the_definitions_say(monkeypatch):
     expected = {
         "ratio_of_stable_rates": 10, "ratio_below_start": 1000, "ratio_by_validation_accuracy": 100,
         "largest_stable_rate_True": 0.1, "range_of_stable_rates_True": 10,
-        "largest_stable_rate_False": 0.01, "range_of_stable_rates_False": 1,
+        "largest_stable_rate_False": 0.01, "range_of_stable_rates_False": 1, "ratio_of_ranges": 10,
     }  # fmt: skip
     assert experiment.stable_rates(*rows) == pytest.approx(expected)
     without["valid_accuracy"] = [[0.0] * 5]
     assert np.isnan(experiment.stable_rates(*rows)["ratio_by_validation_accuracy"])
+
+
+def test_a_sweep_from_high_to_low_is_refused():
+    with pytest.raises(InputError, match="lowest rate 5: it must lie below the highest"):
+        experiment.rates(experiment.Hparams(lowest_rate=5.0, highest_rate=0.1), experiment.Settings())
 
 
 def test_bias_stands_where_batch_norm_does_not():

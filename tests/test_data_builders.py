@@ -2,7 +2,6 @@
 
 import io
 import tarfile
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,12 +22,13 @@ def mnist_archives(folder):
     return parts
 
 
-def cifar_archive(folder):
+def cifar_archive(folder, *, each=1):
+    """As many copies of an image of class ``i - 1`` in the ``i``-th file to train on, of class 5 to test."""
     inner = folder / "cifar-10-batches-bin"
     inner.mkdir()
     (inner / "batches.meta.txt").write_text("\n".join(f"class {k}" for k in range(10)))
     for row, name in enumerate([*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]):
-        (inner / name).write_bytes(bytes([row]) + bytes([10 * row]) * 3072)
+        (inner / name).write_bytes((bytes([row]) + bytes([10 * row]) * 3072) * each)
     return str(folder)
 
 
@@ -51,25 +51,6 @@ def movielens_archive(folder):
     (inner / "u.user").write_text("".join(f"{i}|30|M|writer|00000\n" for i in (9, 11)))
     (inner / "u.data").write_text("9\t31\t4\t0\n11\t2\t1\t0\n11\t10\t5\t0\n9\t2\t3\t0\n9\t10\t2\t0\n")
     return str(folder)
-
-
-@pytest.fixture
-def downloads(monkeypatch, tmp_path):
-    """The network answers, with a small archive in the format of the original."""
-    import requests
-    import tensorflow_datasets as tensorflow_data
-
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-    def serve(make):
-        archive = make(tmp_path)
-        manager = tensorflow_data.download.DownloadManager
-        monkeypatch.setattr(requests, "head", lambda *args, **kwargs: SimpleNamespace(status_code=200))
-        monkeypatch.setattr(manager, "download", lambda self, url: archive)
-        monkeypatch.setattr(manager, "download_and_extract", lambda self, url: archive)
-
-    return serve
 
 
 def test_mnist_is_prepared_by_its_real_builder(downloads, monkeypatch):

@@ -146,6 +146,57 @@ def test_a_lane_is_the_lone_run_at_its_rate():
     assert np.abs(scores[:, 0] - scores[:, 1]).max() > 0.01
 
 
+@jax.jit
+def run_of_lanes(rates):
+    """60 digits, 20 steps; the scores of the lanes and what is measured of them."""
+    learner_at = lambda rate: gradient(  # noqa: E731
+        models.MLP((8,), 10), losses.softmax_cross_entropy, optax.adam(rate)
+    )
+    lanes = deep_vs_wide.over_rates(learner_at, rates)
+    run = train.run(jax.random.key(0), lanes, FEW, num_steps=20, batch_size=20, evaluate_every=5)
+    scores = lanes.predict(run.state, FEW.inputs)
+    return run, scores, deep_vs_wide.metrics(scores, FEW.targets)
+
+
+def test_a_lane_that_diverges_is_marked_and_alone():
+    """Rates that overflow, or are no number to begin with, beside two that learn."""
+    sound, scores, found = run_of_lanes(jnp.array([0.01, 0.02, 0.03, 0.04]))
+    lost, scores_beside_lost, found_beside_lost = run_of_lanes(jnp.array([0.01, 1e30, 0.03, np.inf]))
+    assert [int(run.status.code) for run in (sound, lost)] == [train.status.OK] * 2
+    np.testing.assert_array_equal(scores_beside_lost[:, [0, 2]], scores[:, [0, 2]])
+    for before, after in zip(jax.tree.leaves(sound.state), jax.tree.leaves(lost.state), strict=True):
+        np.testing.assert_array_equal(before[jnp.array([0, 2])], after[jnp.array([0, 2])])
+    assert np.isnan(scores_beside_lost[:, [1, 3]]).all()
+    names = [f"accuracy_{lane}" for lane in range(4)]
+    assert [bool(np.isnan(found_beside_lost[name])) for name in names] == [False, True, False, True]
+    assert [float(found_beside_lost[name]) for name in names[::2]] == [
+        float(found[name]) for name in names[::2]
+    ]
+    assert np.isfinite(lost.history["loss"]).all()
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(lost.state.state))
+
+
+def test_lanes_diverge_together_when_all_do():
+    run, _, _ = run_of_lanes(jnp.array([1e30, np.inf, np.inf, np.inf]))
+    assert run.status.code == train.status.DIVERGED
+    assert run.status.step < 5
+
+
+def test_the_best_lane_is_chosen_among_those_that_stand():
+    """Lanes with the labels' scores, none and others; the first is not the best of the validation rows."""
+    labels = np.array([0, 1, 2, 1])
+    right, wrong = (np.eye(3, dtype=np.float32)[rows] for rows in (labels, (labels + 1) % 3))
+    scores = jnp.stack([wrong, np.full((4, 3), np.nan, np.float32), right], axis=1)
+    learner = Learner(None, None, lambda state, inputs: scores[inputs])
+    rows = Batch(np.arange(4), labels)
+    found = deep_vs_wide.evaluate(learner, None, data.Dataset(rows, valid=rows, test=rows))
+    assert {name: float(value) for name, value in found.items()} == {"test_accuracy": 1, "valid_accuracy": 1}
+    history = {
+        f"valid_accuracy_{lane}": np.array([0.5, last]) for lane, last in enumerate([0.2, np.nan, 0.9])
+    }
+    np.testing.assert_array_equal(deep_vs_wide._of_best_lane(history), [0.5, 0.9])
+
+
 def counting(length):
     """A learner that has converged after as many steps."""
     step = lambda key, state, batch: (state + 1, {"loss": 1.0, "converged": state + 1 >= length(batch)})  # noqa: E731

@@ -68,6 +68,19 @@ def test_two_rows_train_for_two_steps_and_give_what_they_promise(experiment):
     assert_shown(experiment.name, drawn(experiment, train_two_steps(experiment, dict.fromkeys(rows))))
 
 
+@pytest.mark.parametrize("name", ["least_squares_descent", "learning_rate_rules", "one_vs_all"])
+def test_a_run_without_steps_has_pictures(name):
+    """Of weights that are all 0, and of histories that are empty."""
+    one = _contract.load(name)
+    row, (hparams, settings) = next(iter(one.variants().items()))
+    settings = settings._replace(**one.small, num_steps=0)
+    result = train_row(one, row, hparams, settings, seeds=1, report=lambda *news: None)
+    pictures = drawn(one, [result])
+    assert pictures
+    for figure in pictures.values():
+        figure.canvas.draw()
+
+
 @pytest.mark.release
 def test_all_rows_train_for_two_steps_and_are_checked(experiment):
     results = train_two_steps(experiment, experiment.variants())
@@ -226,6 +239,14 @@ BAD = [
     ("classifiers --rows ridge --dataset mnst5k", "did you mean 'mnist5k'"),
     ("classifiers --rows ridge --dataset nowhere.csv", "nowhere.csv"),
     ("classifiers --rows ridge --out {file}/below", "a folder that can be written to is needed"),
+    # What a row is named for is no option.
+    ("line_parameters --rows softmax --head least_squares", "--head"),
+    ("small_digits --rows 1_epoch --num-epochs 2", "--num-epochs"),
+    ("xor --rows tanh_2_2_1 --num-hidden 3", "--num-hidden"),
+    ("periodic_regression --rows tanh_4_pi --num-humps 1", "--num-humps"),
+    ("taylor_layers --rows sin_3_learned --num-terms 5", "--num-terms"),
+    ("learning_rate_rules --rows sparse_sgd --rule adam", "--rule"),
+    ("one_class --rows cnn --network mlp", "--network"),
 ]
 
 

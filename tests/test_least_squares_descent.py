@@ -1,11 +1,15 @@
 """Least squares by descent: the rows have the question's solution, and the numbers are NumPy's."""
 
+from types import SimpleNamespace
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from experiments import least_squares_descent as experiment
 from experiments.least_squares_descent import Hparams
+from jaxnets import status
 from jaxnets.models.least_squares import LeastSquaresState
 from jaxnets.step_sizes import Point
 
@@ -39,3 +43,36 @@ def test_error_is_the_largest_and_the_rate_is_two_over_the_largest_curvature():
     assert float(found["steps"]) == 7
     largest = np.linalg.svd(inputs, compute_uv=False)[0] ** 2 / len(inputs)
     assert float(found["largest_stable_rate"]) == pytest.approx(2 / largest, rel=1e-5)
+
+
+def row(rule, *statuses):
+    return SimpleNamespace(
+        name=rule, settings=experiment.Settings(rule), statuses=[*statuses], runs=[None] * len(statuses)
+    )
+
+
+def test_checks_tell_the_rate_that_diverges_and_the_largest_stable_one(monkeypatch):
+    ended = SimpleNamespace(code=np.full(5, status.CONVERGED), step=np.arange(5))
+    run = SimpleNamespace(status=ended, state=SimpleNamespace(coefficients=experiment.SOLUTION + 1e-7))
+    monkeypatch.setattr(experiment, "_five_starts", lambda rule, rows: run)
+    dataset = experiment.data(experiment.Settings())
+    for endings, diverges in ((["diverged at step 7"] * 2, 1), (["diverged at step 7", "ok"], 0)):
+        found = experiment.checks([row("bb_long", "converged"), row("constant", *endings)], dataset)
+        assert found["constant_diverges"] == diverges
+        assert found["largest_stable_rate"] == pytest.approx(0.03177, rel=1e-3)
+        assert (found["long_steps"], found["short_error"]) == (4, pytest.approx(1e-7, rel=1e-3))
+
+
+def test_barzilai_and_borwein_converge_from_five_starts():
+    with jax.enable_x64(True):
+        rule = experiment.RULES["bb_long"](Hparams())
+        run = experiment._five_starts(rule, experiment.data(experiment.Settings()).train)
+    assert (run.status.code == status.CONVERGED).all()
+    np.testing.assert_allclose(run.state.coefficients, experiment.SOLUTION[None].repeat(5, 0), atol=1e-6)
+
+
+def test_the_legend_says_how_the_steps_ended():
+    assert experiment._with_ending(row("a", "converged", "converged")) == "a (converged)"
+    assert experiment._with_ending(row("a", "diverged at step 7", "diverged at step 8")) == "a (diverged)"
+    assert experiment._with_ending(row("a", "ok", "converged", "ok")) == "a (1 of 3 converged)"
+    assert experiment._with_ending(row("a", "ok", "ok")) == "a"

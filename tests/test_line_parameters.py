@@ -14,11 +14,19 @@ from jaxnets.learner import Learner
 ROWS = lines(jax.random.key(1), num_examples=20, noise=0.05)
 
 
-def test_least_squares_is_that_of_numpy():
+def test_least_squares_is_that_of_numpy_and_its_slope_knows_that_the_intercept_is_an_integer():
     found = experiment.least_squares(ROWS.inputs)
-    fits = [np.polyfit(*np.asarray(points, np.float64).T, 1) for points in ROWS.inputs]
-    np.testing.assert_allclose(found["slope"], [slope for slope, _ in fits], rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(found["intercept"], np.round([intercept for _, intercept in fits]))
+    points = np.asarray(ROWS.inputs, np.float64)
+    fits = np.array([np.polyfit(*some.T, 1) for some in points])
+    intercepts = np.round(fits[:, 1])
+    np.testing.assert_array_equal(found["intercept"], intercepts)
+    slopes = [
+        np.linalg.lstsq(some[:, :1], some[:, 1] - intercept)[0].item()
+        for some, intercept in zip(points, intercepts, strict=True)
+    ]
+    np.testing.assert_allclose(found["slope"], slopes, rtol=1e-4, atol=1e-5)
+    truth = np.asarray(ROWS.targets["slope"])
+    assert np.abs(found["slope"] - truth).mean() < np.abs(fits[:, 0] - truth).mean()
 
 
 def test_measures_are_zero_and_one_for_the_truth():

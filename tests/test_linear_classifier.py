@@ -7,14 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.linear_classifier import Hparams, Settings, data, learner, line_of
+from experiments.linear_classifier import CENTRES, Hparams, Settings, data, figures, learner, line_of
 from jaxnets import train
 from jaxnets.learner import Learner
+from jaxnets.plane import degrees_between, line
 
 
 def fit(settings, rows):
     model = learner(Hparams(l2=0.1), settings)
-    return jax.jit(lambda key: train.run(key, model, rows, num_steps=300, evaluate_every=100))(
+    return jax.jit(lambda key: train.run(key, model, rows, num_steps=60, evaluate_every=60))(
         jax.random.key(0)
     )
 
@@ -37,3 +38,33 @@ def test_line_is_read_from_the_scores():
     found = line_of(SimpleNamespace(learner=model, runs=[SimpleNamespace(state=None)]))
     np.testing.assert_allclose(found.normal, [-0.6, 0.8], rtol=1e-5)
     assert float(found.offset) == pytest.approx(0.2)
+
+
+def result(name, model, state):
+    return SimpleNamespace(name=name, learner=model, runs=[SimpleNamespace(state=state)])
+
+
+def test_minimum_norm_line_is_half_way_between_the_nearest_rows():
+    settings = Settings("minimum_norm", num_examples=40)
+    rows, model = data(settings).train, learner(Hparams(), settings)
+    found = line_of(result("", model, jax.jit(model.step)(jax.random.key(0), (), rows)[0]))
+    across = CENTRES[1] - CENTRES[0]
+    expected = line(jnp.array(across), jnp.array(-across @ CENTRES.mean(0)))
+    assert float(degrees_between(found, expected)) < 0.01
+    assert float(found.offset) == pytest.approx(float(expected.offset), abs=1e-4)
+    sides = (rows.inputs @ across - across @ CENTRES.mean(0)) * np.where(rows.targets, 1, -1)
+    assert sorted(np.argsort(sides)[:2].tolist()) == [40, 41]  # they support it, and no other row
+
+
+def test_lines_that_are_one_are_all_seen():
+    model = Learner(None, None, lambda state, x: x * jnp.array([[0.0, 1.0]]))
+    names = ("softmax", "sigmoid", "minimum_norm", "sigmoid_weak", "softmax_weak", "softmax_without_bias")
+    pictures = figures([result(name, model, None) for name in names], data(Settings(num_examples=4)))
+    assert set(pictures) == {"lines", "minimum_norm"}
+    for picture, number in zip(pictures.values(), (3, 3), strict=True):
+        (axes,) = picture.axes
+        assert len(axes.lines) == number
+        assert not axes.lines[0].is_dashed()
+        assert all(drawn.is_dashed() for drawn in axes.lines if "softmax" in drawn.get_label())
+        explained = [one.get_linestyle() for one in axes.get_legend().get_lines()]
+        assert explained == [one.get_linestyle() for one in axes.lines]

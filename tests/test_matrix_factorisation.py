@@ -9,7 +9,6 @@ import pytest
 
 from experiments import matrix_factorisation as experiment
 from jaxnets import train
-from jaxnets.check import InputError
 from jaxnets.data import synthetic
 from jaxnets.models.matrix_factorisation import conditional, cut, pmf, products, random_factors
 from jaxnets.models.rating_blocks import gram
@@ -45,37 +44,6 @@ def test_no_step_goes_uphill(trained):
     loss = np.asarray(trained[1].history["loss"])
     assert (np.diff(loss) <= 1e-12).all()
     assert loss[0] > 1.01 * loss[-1]
-
-
-@pytest.mark.parametrize("header", ["", "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"])
-def test_file_is_read_and_the_busiest_come_first(header, tmp_path):
-    path = tmp_path / "some.inter"
-    cells = [(7, 5, 3), (7, 9, 4), (7, 2, 1), (3, 5, 2), (3, 9, 5), (8, 5, 1)]
-    path.write_text(header + "".join(f"{u}\t{i}\t{r}\t881250949\n" for u, i, r in cells))
-    rows = experiment._read(path)
-    assert rows.inputs.tolist() == [[u, i] for u, i, _ in cells]
-    assert rows.targets.tolist() == [r for *_, r in cells]
-    assert experiment._busiest(rows.inputs[:, 0], 2).tolist() == [0, 0, 0, 1, 1, -1]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("1\t2\tthree\t4\n", r"line 1: '1\\t2\\tthree\\t4', allowed are user, item, rating"),
-        ("user\titem\trating\n1\t2\t3\n1\t2\n", "line 3"),
-        ("1\t2\t3\nuser\titem\trating\n", "line 2"),
-        ("user\titem\trating\n", "no ratings"),
-        (None, "cannot be read"),
-    ],
-)
-def test_what_cannot_be_read_is_one_line(text, message, tmp_path):
-    path = tmp_path / "some.inter"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(InputError, match=message) as error:
-        experiment.data(experiment.Settings(dataset=str(path)))
-    assert "some.inter" in str(error.value)
-    assert "\n" not in str(error.value)
 
 
 def test_penalty_is_the_best_on_ratings_that_trials_lack_and_the_end_is_that_of_pmf():

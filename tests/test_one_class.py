@@ -74,6 +74,17 @@ def test_trials_hold_the_known_digit_and_the_five_never_seen_with_its_own_featur
         np.testing.assert_array_equal(trial.templates[:, 0], 4 * digit + np.arange(4) + 100 * digit)
 
 
+def test_without_a_network_the_features_are_the_pixels_for_every_digit():
+    hparams, settings = experiment.variants()["pixels"]
+    _, dataset = numbered(None)
+    learner = experiment.learner(hparams, settings)
+    state, metrics = learner.step(jax.random.key(0), (), dataset.train)
+    assert float(metrics["loss"]) == 0
+    for digit, trial in enumerate(experiment.trials(learner, state, dataset)):
+        np.testing.assert_array_equal(trial.features[:, 0], trial.rows)
+        np.testing.assert_array_equal(trial.templates[:, 0], 4 * digit + np.arange(4))
+
+
 def test_areas_are_means_over_the_digits_and_the_least_of_them(monkeypatch):
     """A detector that reads the label off the image, but for digit 3, of which its features say nothing."""
     learner, dataset = numbered(

@@ -36,6 +36,23 @@ def test_bars_of_equal_values_are_drawn():
     assert figure.axes[0].get_xlim()[1] > 0
 
 
+@pytest.mark.parametrize("means", [[-110.0, -90.0, -100.0], [-3.0, 0.0, -2.0], [-1e-3, 5.0, 1.0]])
+def test_bars_of_negative_values_hang_from_zero(means):
+    means, stds = np.array(means), np.array([2.0, 1.0, 0.5])
+    (axes,) = plot.bars(["a", "b", "c"], means, stds, label="log-likelihood").axes
+    low, high = axes.get_xlim()
+    assert low < (means - stds).min()
+    assert high >= max(0.0, (means + np.where(means > 0, stds, 0)).max())
+    assert axes.get_xlabel() == "log-likelihood"
+    axes.figure.canvas.draw()
+    for bar, text in zip(axes.patches, axes.texts, strict=True):
+        assert 0 in (bar.get_x(), bar.get_x() + bar.get_width())
+        mean, (left, right) = float(text.get_text()), text.get_window_extent().intervalx
+        end = axes.transData.transform((mean, 0))[0]
+        assert right < end if mean < 0 else left > end  # beyond the bar's end, where no bar is
+        assert axes.bbox.x0 <= left < right <= axes.figure.bbox.x1
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_image_grid_shows_every_image(channels):
     images = np.random.default_rng(0).random((9, 5, 4, channels), dtype=np.float32)
@@ -45,6 +62,14 @@ def test_image_grid_shows_every_image(channels):
     wanted = images[8] if channels > 2 else images[8, :, :, 0]
     np.testing.assert_array_equal(shown[8].images[0].get_array(), wanted)
     figure.canvas.draw()
+
+
+def test_image_grid_writes_row_titles_from_the_left_end():
+    figure = plot.image_grid(np.zeros((6, 2, 2, 1)), [""] * 6, row_titles=["a long name", "b"], columns=3)
+    assert [axes.get_title("left") for axes in figure.axes] == ["a long name", "", "", "b", "", ""]
+    figure.canvas.draw()
+    (name,) = figure.axes[0].findobj(lambda artist: getattr(artist, "get_text", str)() == "a long name")
+    assert name.get_window_extent().x0 >= figure.axes[0].get_window_extent().x0 > 0
 
 
 def test_curves_are_means_in_a_band_of_extremes():
@@ -71,6 +96,8 @@ def test_curves_leave_out_what_is_not_finite_and_say_so():
     np.testing.assert_array_equal(line(axes, "cut (1 of 2 ended early)").get_ydata(), [2.0, 2.0, 3.0])
     np.testing.assert_array_equal(line(axes, "nan (1 of 1 ended early)").get_ydata(), [5.0, np.nan, np.nan])
     figure.canvas.draw()
+    named = plot.curves(STEPS, {"cut, done": values}, x_label="step", y_label="loss", count_ended=False)
+    assert words(named.axes[0]) == ["cut, done"]
 
 
 def test_a_run_to_infinity_does_not_flatten_the_others():

@@ -101,6 +101,24 @@ def test_ten_terms_of_the_sine_are_exact_in_float32():
         np.testing.assert_allclose(found, exact, atol=1e-6)
 
 
+def test_thirty_terms_reach_as_far_as_they_should():
+    """Of exp at 12 the terms grow up to the twelfth, and twenty would leave a hundredth."""
+    x = np.array([-2.0, 3.0, 12.0])
+    np.testing.assert_allclose(taylor(jnp.exp, x, num_terms=30), np.exp(x), rtol=1e-5)
+
+
+def test_integers_are_expanded_around_a_centre_between_them():
+    u = np.arange(3) - 0.5
+    expected = np.exp(0.5) * (1 + u + u**2 / 2 + u**3 / 6)
+    np.testing.assert_allclose(taylor(jnp.exp, jnp.arange(3), num_terms=4, center=0.5), expected, rtol=1e-6)
+
+
+def test_a_series_is_its_own_expansion():
+    x = np.linspace(-1, 1, 5)
+    found = taylor(sine_series(3), x, num_terms=6, center=0.3)
+    np.testing.assert_allclose(found, sine_series(3)(x), rtol=1e-5)
+
+
 def test_series_are_of_any_rank_around_any_centre():
     series = jax.jit(lambda a: taylor_series(jnp.exp, num_terms=8, center=a))(0.5)
     np.testing.assert_allclose(series(IMAGES), np.exp(IMAGES), rtol=1e-4)

@@ -1,13 +1,15 @@
 """The two-layer network: its gradient on colour images, its penalty and its decaying rate."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from test_data_builders import cifar_archive
 
-from experiments import _contract
+from experiments import _contract, _data, _run
 from experiments import two_layer_net as experiment
 from jaxnets import losses, train
 
@@ -21,6 +23,21 @@ def settings(tmp_path_factory):
     np.savez(path, inputs=images.astype(np.float32), targets=labels)
     settings = experiment.Settings(dataset=str(path), num_hidden=6, num_epochs=2, num_steps=60, batch_size=8)
     return _contract.complete(settings, experiment.data(settings))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the builder
+def test_cifar10_is_learned_from_its_own_files(downloads):
+    """Twenty images of 32 by 32 in three colours: eighteen to train on, for two steps."""
+    downloads(partial(cifar_archive, each=4))
+    settings = experiment.Settings(dataset="cifar10", num_hidden=6, num_steps=2, batch_size=4)
+    row = _run.train_row(
+        _contract.read(experiment), "row", experiment.Hparams(), settings, seeds=1, report=lambda *news: None
+    )
+    assert row.settings.num_classes == 10
+    assert row.runs[0].state.params.w1.shape == (3072, 6)
+    assert np.isfinite(row.histories("loss")[0]).all()
+    assert row.statuses == ["ok"]
+    _data.load.cache_clear()  # the twenty images are not to be taken for the real ones
 
 
 def fit(settings, **hparams):

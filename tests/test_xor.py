@@ -33,6 +33,25 @@ def test_both_hidden_units_part_from_one_diagonal():
     assert near * jnp.sign(cosine) * far < 0
 
 
+def test_rows_keep_what_their_names_promise_whatever_is_given():
+    given = xor.Hparams(learning_rate=0.1, momentum=0.5, spread=0.02)
+    made = {name: xor.CHANGES[settings.change](given) for name, (_, settings) in xor.variants().items()}
+    assert made["no_momentum"] == given._replace(momentum=0)
+    assert made["large_rate"] == given._replace(learning_rate=1.5)
+    assert made["large_start"] == given._replace(spread=2)
+    assert made["tanh_2_2_1"] == made["small_batches"] == given
+
+
+def test_the_large_start_is_a_hundred_times_the_spread():
+    settings = xor.Settings(num_examples=20)
+    rows = xor.data(settings).train
+    small, large = (
+        xor.learner(xor.Hparams(spread=0.02), row).init(jax.random.key(0), rows).params["Dense_0"]["kernel"]
+        for row in (settings, settings._replace(change="large_start"))
+    )
+    np.testing.assert_allclose(large, 100 * small, rtol=1e-6)
+
+
 def test_scores_are_the_one_output_with_both_signs():
     settings = xor.Settings(num_examples=20)
     rows, model = xor.data(settings).train, xor.learner(xor.Hparams(spread=1.0), settings)

@@ -9,7 +9,7 @@ from jax import lax
 
 from jaxnets import check
 from jaxnets.backprop.affine import Backward
-from jaxnets.backprop.windows import add_windows, windows
+from jaxnets.backprop.windows import add_windows, refuse_no_pair, windows
 from jaxnets.types import Array, Float
 
 
@@ -34,8 +34,8 @@ def conv2d(
         padding: ``"SAME"``, ``"VALID"``, or pairs (before, after) of zeros, down and across.
 
     Raises:
-        InputError: another padding, strides below 1, another number of channels than the images', or a
-            kernel larger than the padded image.
+        InputError: another padding, strides that are not two numbers from 1 on, another number of channels
+            than the images', or a kernel larger than the padded image.
 
     >>> y, backward = conv2d(jnp.ones((1, 3, 3, 1)), jnp.ones((2, 2, 1, 1)), padding="VALID")
     >>> dx, dkernel = backward(jnp.ones((1, 2, 2, 1)))
@@ -47,15 +47,12 @@ def conv2d(
     """
     size, k = kernel.shape[:2], kernel.shape[3]
     check.count("channels of the kernel", kernel.shape[2], x.shape[3], x.shape[3])
-    for step in strides:
-        check.count("strides", step, 1)
-    if isinstance(padding, str):
-        check.choice("padding", padding, ["SAME", "VALID"])
-        padding = lax.padtype_to_pads(x.shape[1:3], size, strides, padding)
-    padded = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+    refuse_no_pair("strides", strides, low=1)
+    zeros = _zeros(padding, x.shape[1:3], size, strides)
+    padded = jnp.pad(x, ((0, 0), *zeros, (0, 0)))
     u = windows(padded, size, strides)
     rows, columns = u.reshape(-1, kernel.size // k), kernel.reshape(-1, k)
-    (top, _), (left, _) = padding
+    (top, _), (left, _) = zeros
 
     def backward(dy: Float[Array, "n i j k"]) -> tuple[Array, Array]:
         dy = dy.reshape(-1, k)
@@ -64,3 +61,17 @@ def conv2d(
         return dx, (rows.T @ dy).reshape(kernel.shape)
 
     return (rows @ columns).reshape(*u.shape[:3], k), backward
+
+
+def _zeros(
+    padding: str | Sequence[Sequence[int]], room: Sequence[int], size: Sequence[int], strides: Sequence[int]
+) -> Sequence[Sequence[int]]:
+    """How many before and after, down and across."""
+    if isinstance(padding, str):
+        check.choice("padding", padding, ["SAME", "VALID"])
+        return lax.padtype_to_pads(room, size, strides, padding)
+    if not isinstance(padding, Sequence) or len(padding) != 2:
+        raise check.InputError(f"padding = {padding!r}, allowed are 'SAME', 'VALID' or two pairs")
+    for pair in padding:
+        refuse_no_pair("padding", pair, low=0)
+    return padding

@@ -27,7 +27,7 @@ def max_pool(
         strides: steps between windows, down and across; the window where not given.
 
     Raises:
-        InputError: a window larger than the image, or a window or strides below 1.
+        InputError: a window larger than the image, or a window or strides that are not two numbers from 1 on.
 
     >>> y, backward = max_pool(jnp.array([[1.0, 4.0], [3.0, 2.0]])[None, :, :, None], (2, 2))
     >>> float(y.squeeze()), backward(jnp.ones((1, 1, 1, 1)))[0][0, :, :, 0].tolist()
@@ -35,7 +35,7 @@ def max_pool(
 
     Reference: LeCun, Bengio, Hinton, Deep learning, 2015; Goodfellow, Bengio, Courville, Deep Learning, 9.3.
     """
-    strides = tuple(strides or window)
+    strides = window if strides is None else strides
     u = windows(x, window, strides)
     n, i, j, p, q, c = u.shape
     places = u.reshape(n, i, j, p * q, c)
@@ -62,7 +62,7 @@ def average_pool(
 
     Reference: LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition, 1998.
     """
-    strides = tuple(strides or window)
+    strides = window if strides is None else strides
     u = windows(x, window, strides)
 
     def backward(dy: Float[Array, "n i j c"]) -> tuple[Array]:

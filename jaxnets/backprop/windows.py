@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,22 +23,34 @@ def windows(
         strides: steps between windows, down and across.
 
     Raises:
-        InputError: a window larger than the image, or sizes or strides below 1.
+        InputError: a window larger than the image, or sizes or strides that are not two numbers from 1 on.
 
     >>> windows(jnp.arange(9.0).reshape(1, 3, 3, 1), (2, 2), (1, 1))[0, 1, 1, :, :, 0].tolist()
     [[4.0, 5.0], [7.0, 8.0]]
 
     Reference: Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016.
     """
-    for name, numbers in (("window", size), ("strides", strides)):
-        for number in numbers:
-            check.count(name, number, 1)
+    refuse_no_pair("window", size, low=1)
+    refuse_no_pair("strides", strides, low=1)
     if any(room < length for room, length in zip(x.shape[1:3], size, strict=True)):
         raise check.InputError(
             f"windows {tuple(size)} on images {x.shape[1:3]}, allowed are ones that fit in"
         )
     parts = jnp.stack([x[place] for place in _places(x.shape, size, strides)], axis=3)
     return parts.reshape(*parts.shape[:3], *size, x.shape[3])
+
+
+def refuse_no_pair(name: str, value: Any, *, low: int) -> None:
+    """Refuses what is not two whole numbers from ``low`` on, down and across.
+
+    >>> refuse_no_pair("strides", 2, low=1)
+    Traceback (most recent call last):
+    jaxnets.check.InputError: strides = 2, allowed is a pair of whole numbers
+    """
+    if not isinstance(value, Sequence) or len(value) != 2:
+        raise check.InputError(f"{name} = {value!r}, allowed is a pair of whole numbers")
+    for number in value:
+        check.count(name, number, low)
 
 
 def add_windows(

@@ -36,8 +36,9 @@ def taylor(
     much with each order.
 
     Args:
-        f: smooth, of an array of any shape.
-        num_terms: orders 0 to ``num_terms - 1``.
+        f: smooth and pure, of an array of any shape; compiled once for each function, shape and number of
+            terms.
+        num_terms: orders 0 to ``num_terms - 1``; fifty take some seconds to compile.
         center: ``a``, a number or an array that broadcasts to ``x``.
         axis: of the result, to count the terms; None for their sum.
 
@@ -50,15 +51,21 @@ def taylor(
     Reference: Griewank & Walther, Evaluating Derivatives, 13.2.
     """
     check.count("num_terms", num_terms, 1)
-    x = jnp.asarray(x)
+    x = jnp.asarray(x, jnp.result_type(x, float))  # a centre of 0.5 would be 0 among integers
     start = jnp.broadcast_to(jnp.asarray(center, x.dtype), x.shape)
+    terms = _terms(f.__call__, start, x - start, num_terms)
+    return _sum(terms) if axis is None else jnp.stack(terms, axis)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 3))  # the operations of many orders, one by one, take minutes
+def _terms(f: Callable, start: Array, direction: Array, num_terms: int) -> list[jax.Array]:
+    """All orders; ``f`` is a bound ``__call__``, which has a hash where its owner, as a series, has none."""
     # Where jet has no rule it ends in one of these; an error of f's own comes back from the second way.
     no_rule = (AttributeError, KeyError, NotImplementedError, jax.errors.UnexpectedTracerError)
     try:
-        terms = _in_one_pass(f, start, x - start, num_terms)
+        return _in_one_pass(f, start, direction, num_terms)
     except no_rule:
-        terms = _order_by_order(f, start, x - start, num_terms)
-    return _sum(terms) if axis is None else jnp.stack(terms, axis)
+        return _order_by_order(f, start, direction, num_terms)
 
 
 def _in_one_pass(f: Callable, start: Array, direction: Array, num_terms: int) -> list[jax.Array]:
@@ -163,8 +170,9 @@ def taylor_series(
 
     Reference: Griewank & Walther, Evaluating Derivatives, 13.2.
     """
-    one = jnp.ones(())
-    return PowerSeries(taylor(lambda s: f(center + s), one, num_terms=num_terms, axis=0), center)
+    check.count("num_terms", num_terms, 1)
+    start = jnp.asarray(center, jnp.result_type(center, float))
+    return PowerSeries(jnp.stack(_terms(f.__call__, start, jnp.ones_like(start), num_terms)), center)
 
 
 def sine_series(num_terms: int) -> PowerSeries:

@@ -25,7 +25,7 @@ class LeNet(nn.Module):
         dropout_rate: part of each dense layer's units dropped while training, in ``[0, 1]``; may be traced.
 
     Raises:
-        InputError: inputs that are no images ``[n, h, w, c]``, or so small that pooling leaves nothing of them.
+        InputError: inputs that are no images ``[n, h, w, c]``, or too small to be halved so often.
 
     >>> import jax, jax.numpy as jnp
     >>> model = LeNet()
@@ -49,7 +49,7 @@ class LeNet(nn.Module):
             height, width = x.shape[1:3]
             raise InputError(
                 f"LeNet: images of {height}x{width} pixels, allowed are {least}x{least} and larger: "
-                f"each of the {len(self.features)} convolutions halves them"
+                f"each of the {len(self.features)} poolings halves them"
             )
         for features in self.features:
             x = max_pool(nn.relu(Conv(features, (5, 5))(x)), (2, 2))

@@ -27,15 +27,18 @@ def curves(
     log_x: bool = False,
     log_y: bool = False,
     goal: float | int | None = None,
+    count_ended: bool = True,
 ) -> Figure:
     """A line for each series: the mean over its seeds, in a band from the lowest to the highest.
 
-    Values that are not finite are left out; the legend says how many seeds have such values.
+    Values that are not finite are left out.
 
     Args:
         x: shared by all series, or one for each of them by name.
         series: ``[p]``, ``[seeds, p]``, or a list of arrays, shorter than ``p`` where a run ended early.
         goal: a dashed line at this height.
+        count_ended: the legend says how many seeds have values that were left out; False where the names say
+            how they ended.
 
     >>> figure = curves(np.arange(3), {"a": np.ones((2, 3))}, x_label="step", y_label="loss")
     >>> figure.axes[0].get_ylabel()
@@ -51,7 +54,8 @@ def curves(
         mean, low, high = _band(np.where(seeds > 0, seeds, np.nan) if log_y else seeds)
         colour, style = _axes.colour(number), _axes.line_style(number, len(series))
         marker = "o" if np.isfinite(mean).sum() == 1 else None
-        axes.plot(points, mean, style, color=colour, label=label + _lost(seeds), linewidth=1.8, marker=marker)
+        label += _lost(seeds) if count_ended else ""
+        axes.plot(points, mean, style, color=colour, label=label, linewidth=1.8, marker=marker)
         if len(seeds) > 1:
             axes.fill_between(points, low, high, color=colour, alpha=0.18, linewidth=0)
         drawn.append((low, high))

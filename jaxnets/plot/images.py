@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def image_grid(
-    images: Float[Array, "n h w c"], titles: Sequence[str], *, title: str = "", columns: int = 8
+    images: Float[Array, "n h w c"],
+    titles: Sequence[str],
+    *,
+    row_titles: Sequence[str] = (),
+    title: str = "",
+    columns: int = 8,
 ) -> Figure:
     """Images in rows, each with a line above it.
 
@@ -23,6 +28,7 @@ def image_grid(
         images: values in [0, 1]; three or four channels are colours, of others the first is drawn, dark on
             light.
         titles: a line for each image.
+        row_titles: a line for each row, from its left end on, where the images need none.
     """
     rows = max(1, -(-len(images) // columns))
     figure = _axes.new_figure(1.15 * columns, 1.35 * rows + 0.5)
@@ -33,6 +39,8 @@ def image_grid(
         coloured = image.shape[-1] in (3, 4)
         axes.imshow(image if coloured else image[..., 0], cmap="gray_r", vmin=0, vmax=1)
         axes.set_title(line, fontsize=9)
+    for axes, line in zip(grid[::columns], row_titles, strict=False):
+        axes.set_title(line, fontsize=9, loc="left")
     figure.suptitle(title, x=0.01, ha="left")
     return figure
 

@@ -27,7 +27,7 @@ def bars(
     title: str = "",
     lowest_is_best: bool = False,
 ) -> Figure:
-    """Horizontal bars with error bars, best on top, the value at each bar's end.
+    """Horizontal bars with error bars, best on top, the value at each bar's end; left from 0 if negative.
 
     Args:
         means: lengths of the bars, nowhere NaN.
@@ -41,15 +41,29 @@ def bars(
     axes = figure.subplots()
     errors = stds if stds.any() else None
     axes.barh(names, means, xerr=errors, color=_axes.COLOUR, ecolor=_axes.GREY, capsize=3, height=0.7)
-    low, high = max(0.0, means.min() - 0.25 * np.ptp(means) - 0.02), (means + stds).max() + 0.01
-    axes.set_xlim(low, high + 0.12 * (high - low))
+    low, high = _bar_limits(means, stds)
+    axes.set_xlim(low, high)
     for position, (mean, std) in enumerate(zip(means, stds, strict=True)):
-        axes.annotate(f"{mean:.3f}", (mean + std, position), (6, 0), textcoords="offset points", va="center")
-    axes.set_xlabel(f"{label} (the axis begins at {low:.2f})" if low else label)
+        side = -1 if mean < 0 else 1
+        axes.annotate(
+            f"{mean:.3f}", (mean + side * std, position), (6 * side, 0), textcoords="offset points",
+            va="center", ha="right" if mean < 0 else "left",
+        )  # fmt: skip
+    axes.set_xlabel(f"{label} (the axis begins at {low:.2f})" if low > 0 else label)
     axes.set_title(title, loc="left")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     return figure
+
+
+def _bar_limits(means: Float[Array, " n"], stds: Float[Array, " n"]) -> tuple[float, float]:
+    """From below the least of positive means, else from 0 or lower; with room for the numbers at the ends."""
+    if means.min() >= 0:
+        low, high = max(0.0, means.min() - 0.25 * np.ptp(means) - 0.02), (means + stds).max() + 0.01
+        return low, high + 0.12 * (high - low)
+    low, high = (means - stds).min(), max(0.0, (means + stds).max())
+    room = 0.18 * (high - low)
+    return low - room, high + room * bool((means >= 0).any())
 
 
 def confusion_matrix(counts: Int[Array, "k k"], class_names: Sequence[str], *, title: str = "") -> Figure:
