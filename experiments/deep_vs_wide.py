@@ -62,7 +62,7 @@ class Settings(NamedTuple):
     """Lanes."""
     dataset: str = "mnist5k"
     """A name or a file of images, see jaxnets.data."""
-    num_steps: Annotated[int, Interval(0, 2**31 - 1)] = 500
+    num_steps: Annotated[int, Interval(1, 2**31 - 1)] = 500
     """Updates."""
     batch_size: Annotated[int, Interval(1)] = 50
     """Rows an update."""

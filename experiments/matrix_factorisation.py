@@ -3,11 +3,11 @@
 Source: Salakhutdinov & Mnih 2007, Probabilistic matrix factorization; 2008, Bayesian probabilistic matrix
 factorization using Markov chain Monte Carlo; LKJ priors from Lewandowski, Kurowicka & Joe 2009.
 Command: python -m experiments matrix_factorisation --dataset ml-100k.inter
-Expected: on MovieLens 100k (90,000 ratings to train, 10,000 to test, one split), mean ± std on 2 CPU cores,
-2026-11-22: test RMSE of pmf 0.893 ± 0.000 (3 seeds, each chose 16 of the penalties), of bpmf 0.883 ± 0.001 (5
-seeds), whose 90 % intervals hold 0.901 ± 0.001 of the test ratings; 15 and 19 seconds a fit. By default on
-made ratings with noise of 0.3, 2 seeds: pmf 0.370 ± 0.002 (penalty 1), bpmf 0.342 ± 0.002; nuts on a small
-matrix: largest R-hat 1.002, no divergence (1 seed, half a minute with the compilation).
+Expected: on MovieLens 100k (90,000 ratings to train, 10,000 to test, one split), mean ± std over 5 seeds on
+2 CPU cores, 2026-11-22: test RMSE of pmf 0.893 ± 0.000 (all seeds chose 16 of the penalties), of bpmf 0.883
+± 0.000, whose 90 % intervals hold 0.901 ± 0.001 of the test ratings; 8 and 5 seconds a fit. By default on
+made ratings with noise of 0.3: pmf 0.373 ± 0.004 (penalty 1), bpmf 0.339 ± 0.004; nuts on a small matrix:
+largest R-hat 1.005 ± 0.003, no divergence, a minute a fit and as much to compile.
 
 Ratings are split at random, 90 to 10. ``pmf`` chooses its penalty by a tenth of the training ratings, which
 trials do without, and learns from all of them at the best. ``bpmf`` keeps the last 100 of 200 sweeps. Its
