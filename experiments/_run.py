@@ -52,7 +52,7 @@ class Result(NamedTuple):
 
     def histories(self, name: str) -> list[np.ndarray]:
         """The history of one metric, an array a seed; empty where no step was made."""
-        return [run.history.get(name, np.zeros(0)) for run in self.runs]
+        return [run.history[name] if run.history else np.zeros(0) for run in self.runs]
 
 
 class Refusal(NamedTuple):

@@ -150,16 +150,17 @@ def merged(text: str, outcomes: list[Outcome]) -> str:
 
     Where a goal was not run, a line with an older measurement of it stays.
     """
-    old = {re.match(LINE, line).groups(): line for line in text.splitlines() if re.match(LINE, line)}
-    where = _report.machine()
-    made = {
-        (one.experiment, one.cells[0]): " | ".join([f"| `{one.experiment}`", *one.cells, f"{where} |"])
-        for one in outcomes
-        if one.value is not None or (one.experiment, one.cells[0]) not in old
+    lines = {
+        found.groups(): found.string for found in map(re.compile(LINE).match, text.splitlines()) if found
     }
+    where = _report.machine()
+    for outcome in outcomes:
+        goal = outcome.experiment, outcome.cells[0]
+        if outcome.value is not None or goal not in lines:
+            lines[goal] = " | ".join([f"| `{outcome.experiment}`", *outcome.cells, f"{where} |"])
     wanted = [
         (name, Outcome(name, goal).cells[0])
         for name in _contract.names()
         for goal in _contract.load(name).goals
     ]
-    return HEADER + "".join(f"{made.get(one, old.get(one))}\n" for one in wanted if one in {**old, **made})
+    return HEADER + "".join(f"{lines[goal]}\n" for goal in wanted if goal in lines)

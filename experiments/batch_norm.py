@@ -18,7 +18,6 @@ beside it: a loss below the untrained network's (`ratio_below_start`), and nine 
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -232,8 +231,8 @@ def stable_rates(with_it: Result, without: Result) -> dict[str, float]:
         found[f"largest_stable_rate_{row.name}"] = high
         found[f"range_of_stable_rates_{row.name}"] = high / low
     medians = {name: float(np.median(values)) for name, values in found.items()}
-    widths = (medians[f"range_of_stable_rates_{row.name}"] for row in (with_it, without))
-    return medians | {"ratio_of_ranges": operator.truediv(*widths)}
+    wide, narrow = (medians[f"range_of_stable_rates_{row.name}"] for row in (with_it, without))
+    return medians | {"ratio_of_ranges": wide / narrow}
 
 
 def _ends(result: Result, is_stable: Callable) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, " s"]]:

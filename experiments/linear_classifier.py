@@ -17,7 +17,7 @@ row of each class supports it, but as the inverse of the penalty's logarithm whe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -150,19 +150,12 @@ def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     for file, styles in STYLES.items():
         names = [name for name in styles if name in lines]
         if names:
-            pictures[file] = _picture(lines, names, styles, dataset.train)
+            normals, offsets = map(np.stack, zip(*(lines[name] for name in names), strict=True))
+            pictures[file] = plot.lines_in_plane(
+                *dataset.train, normals.T, offsets, names=names, styles=[styles[name] for name in names],
+                title="w . x + b = 0",
+            )  # fmt: skip
     return pictures
-
-
-def _picture(lines: dict[str, Line], names: list[str], styles: dict[str, Any], rows: Batch) -> Figure:
-    """The named lines, each in its style, in the legend, too."""
-    normals, offsets = map(np.stack, zip(*(lines[name] for name in names), strict=True))
-    picture = plot.lines_in_plane(*rows, normals.T, offsets, names=names, title="w . x + b = 0")
-    (axes,) = picture.axes
-    for drawn, explained in zip(axes.lines, axes.get_legend().get_lines(), strict=True):
-        drawn.set_linestyle(styles[drawn.get_label()])
-        explained.set_linestyle(styles[drawn.get_label()])
-    return picture
 
 
 HALF = (0, (4, 4))

@@ -25,10 +25,9 @@ ratings are made from three factors.
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +35,7 @@ import numpy as np
 import tyro
 
 from experiments._contract import Goal
+from experiments._timing import least_seconds
 from jaxnets import plot
 from jaxnets.check import POSITIVE, InputError, Interval
 from jaxnets.data import Dataset, load, split, synthetic
@@ -214,11 +214,10 @@ def checks(results: list[Result], dataset: Dataset) -> dict[str, float]:
     state, rows = result.runs[0].state, data(result.settings).train
     prior = prior_of(result.settings.rank)
     compiled = jax.jit(functools.partial(sweep, prior=prior, num_ratings=len(rows.targets)))
-    arguments = jax.random.key(0), state.ratings, state.draw.factors
+    ours = functools.partial(compiled, jax.random.key(0), state.ratings, state.draw.factors)
     loop = _numpy_sweep(np.random.default_rng(0), rows, state.draw.factors)
-    # Taken in turn, the least of several: other work on the machine slows both. The first compiles.
-    seconds = np.array([[_seconds(loop), _seconds(compiled, *arguments)] for _ in range(11)])[1:].min(axis=0)
-    return {"gibbs_speedup": float(seconds[0] / seconds[1])}
+    loops, sweeps = least_seconds(loop, ours, rounds=10)
+    return {"gibbs_speedup": float(loops / sweeps)}
 
 
 def _numpy_sweep(
@@ -244,12 +243,6 @@ def _numpy_sweep(
         return sides
 
     return sweep
-
-
-def _seconds(work: Callable, *arguments: Any) -> float:
-    begun = time.perf_counter()
-    jax.block_until_ready(work(*arguments))
-    return time.perf_counter() - begun
 
 
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:

@@ -14,7 +14,6 @@ same), and 2.0 to 2.8 times with both compiled.
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -27,6 +26,7 @@ import tyro
 
 from experiments._contract import Goal
 from experiments._data import load
+from experiments._timing import least_seconds
 from jaxnets import models, plot, train
 from jaxnets.backprop import affine, sigmoid, squared_error
 from jaxnets.check import POSITIVE, Interval
@@ -233,17 +233,11 @@ def _epoch(form: Callable) -> Callable[[Params, Array, Array], Params]:
 
 
 def _ratio(slow: Callable, fast: Callable, *arguments: Any) -> float:
-    """Of the least times of both, taken in turn, warm: other work on the machine only adds."""
-    times = np.array([(_seconds(slow, *arguments), _seconds(fast, *arguments)) for _ in range(31)])
-    slowest, fastest = times[1:].min(axis=0)
+    """How many times faster the second is, warm."""
+    slowest, fastest = least_seconds(
+        *(partial(work, *arguments) for work in (slow, fast)), rounds=30, repeats=10
+    )
     return slowest / fastest
-
-
-def _seconds(work: Callable, *arguments: Any, repeats: int = 10) -> float:
-    begun = time.perf_counter()
-    for _ in range(repeats):
-        jax.block_until_ready(work(*arguments))
-    return time.perf_counter() - begun
 
 
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:

@@ -122,9 +122,14 @@ class Network(nn.Module):
 
 def data(settings: Settings) -> Dataset:
     """Training images sorted by digit, as many of each."""
-    dataset = load(settings.dataset)
+    return _by_digit(settings.dataset)
+
+
+@functools.lru_cache(maxsize=1)  # the images in another order are a copy, which the rows of the table share
+def _by_digit(name: str) -> Dataset:
+    dataset = load(name)
     if dataset.num_classes != NUM_DIGITS or np.ndim(dataset.train.inputs) != 4:
-        raise InputError(f"data set {settings.dataset!r}: images of ten classes are needed")
+        raise InputError(f"data set {name!r}: images of ten classes are needed")
     inputs, labels = map(np.asarray, dataset.train)
     each = np.bincount(labels).min()
     rows = np.concatenate([np.flatnonzero(labels == digit)[:each] for digit in range(NUM_DIGITS)])

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments import _timing
 from experiments import nielsen_digits as experiment
 from jaxnets.data import Dataset
 from jaxnets.types import Batch
@@ -64,11 +65,11 @@ def test_checks_measure_each_pair_and_tell_a_wrong_gradient(case, monkeypatch):
     result = SimpleNamespace(runs=[run], settings=settings, num_rows=28)
     clock = itertools.chain(*([60.0, 3.0] * 31, [20.0, 4.0] * 31, [6.0, 2.0] * 31))
 
-    def seconds(work, *arguments):
-        work(*arguments)
+    def seconds(work, repeats):
+        work()
         return next(clock)
 
-    monkeypatch.setattr(experiment, "_seconds", seconds)
+    monkeypatch.setattr(_timing, "_seconds", seconds)
     wrong = lambda *args: jax.tree.map(lambda leaf: 1.02 * leaf, experiment.one_at_a_time(*args))  # noqa: E731
     monkeypatch.setitem(experiment.FORMS, "one_at_a_time", wrong)
     found = experiment.checks([result], dataset)

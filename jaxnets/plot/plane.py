@@ -72,6 +72,7 @@ def lines_in_plane(
     title: str = "",
     margin: float | int = 0.1,
     names: Sequence[str] = (),
+    styles: Sequence[Any] = (),
     class_names: Sequence[str] = (),
     feature_names: Sequence[str] = ("x1", "x2"),
 ) -> Figure:
@@ -79,11 +80,13 @@ def lines_in_plane(
 
     Args:
         names: of the lines; none: they are numbered.
+        styles: matplotlib's line styles of the lines, as dashes where one lies on another; none: all solid.
     """
     figure, axes = _plane(inputs, margin, feature_names, title)
     for number, (w, b) in enumerate(zip(np.asarray(weights, np.float64).T, np.asarray(biases), strict=True)):
         name = names[number] if names else f"line {number + 1}"
-        _line(axes, w, float(b), name, _axes.PALETTE[-1 - number % 8])
+        style = styles[number] if styles else "-"
+        _line(axes, w, float(b), name, _axes.PALETTE[-1 - number % 8], style)
     return _with_points(figure, axes, inputs, labels, class_names)
 
 
@@ -155,7 +158,7 @@ def _with_points(
     return figure
 
 
-def _line(axes: Axes, w: Float[np.ndarray, " 2"], b: float, name: str, colour: str) -> None:
+def _line(axes: Axes, w: Float[np.ndarray, " 2"], b: float, name: str, colour: str, style: Any = "-") -> None:
     """``w . x + b = 0`` across the picture, from the point nearest to its middle."""
     ends = np.array([axes.get_xlim(), axes.get_ylim()])
     middle, size = ends.mean(1), np.linalg.norm(np.ptp(ends, axis=1))
@@ -165,7 +168,7 @@ def _line(axes: Axes, w: Float[np.ndarray, " 2"], b: float, name: str, colour: s
     foot = middle - (w @ middle + b) / length**2 * w
     along = np.array([-w[1], w[0]]) / length * size
     x, y = np.stack([foot - along, foot + along]).T
-    axes.plot(x, y, color=colour, linewidth=1.6, label=name, zorder=2)
+    axes.plot(x, y, color=colour, linestyle=style, linewidth=1.6, label=name, zorder=2)
     axes.annotate(
         "", foot + 0.07 * size * w / length, foot, annotation_clip=True,
         arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 1.4},
