@@ -45,9 +45,9 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    initialisation: str = "xavier"
+    initialisation: tyro.conf.Fixed[str] = "xavier"
     """Of the weights: xavier, he or small; biases begin at 0."""
-    use_bias: bool = True
+    use_bias: tyro.conf.Fixed[bool] = True
     """Whether the layers have biases."""
     dataset: str = "mnist5k"
     """A name or a file of images, see jaxnets.data."""

@@ -54,9 +54,9 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    depth: Annotated[int, Interval(1)] = 2
+    depth: tyro.conf.Fixed[int] = 2
     """Hidden layers."""
-    width: Annotated[int, Interval(1, 2**20)] = 64
+    width: tyro.conf.Fixed[int] = 64
     """Units of each."""
     num_rates: Annotated[int, Interval(1)] = 5
     """Lanes."""

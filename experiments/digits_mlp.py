@@ -46,7 +46,7 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    cosine: bool = False
+    cosine: tyro.conf.Fixed[bool] = False
     """Whether the rate rises for a tenth of the steps, then falls to 0 along a cosine."""
     most_shift: Annotated[int, Interval(0)] = 0
     """Pixels that a batch is moved in training, at most."""

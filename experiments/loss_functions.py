@@ -43,7 +43,7 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """The loss, and what does not differ between the rows."""
 
-    loss: str = "cross_entropy"
+    loss: tyro.conf.Fixed[str] = "cross_entropy"
     """cross_entropy, squared_error or brier."""
     dataset: str = "mnist5k"
     """A name or a file of images, see jaxnets.data."""

@@ -46,7 +46,7 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    axis: Annotated[int, Interval(0, 1)] = 1
+    axis: tyro.conf.Fixed[int] = 1
     """Over which the softmax is taken: 1, the classes of a row; 0, the rows of a batch."""
     dataset: str = "mnist5k"
     """A name or a file of images, see jaxnets.data."""

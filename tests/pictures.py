@@ -18,6 +18,9 @@ SHOWN = {
     "basis_regression": {
         "leave_one_out": ("penalty alpha", "leave-one-out RMSE, price in 1,000 dollars", ["linear"]),
     },
+    "batch_norm": {
+        "rates": ("learning rate", "training loss, in parts of the untrained", ["with_batch_norm", "goal 0.5"]),
+    },
     "coursera_digits": {"cost": ("step", "cost", ["lbfgs"]), "hidden_units": 25},
     "deep_sigmoid_digits": {"loss": ("epochs", "loss", ["xavier"])},
     "deep_vs_wide": {
@@ -45,9 +48,14 @@ SHOWN = {
     "lenet_digits": {"loss": ("step", "training loss", ["source"]), "confusion": 1},
     "linear_classifier": {"lines": (*PLANE, ["sigmoid", *CLASSES])},
     "loss_functions": {"accuracy": ("step", "validation accuracy", ["cross_entropy"])},
+    "matrix_factorisation": {
+        "errors": ("test RMSE (the axis begins at 0.85)", "", ["pmf on low_rank_ratings"]),
+    },
+    "nielsen_digits": {"cost": ("epochs", "quadratic cost", ["training rows"]), "confusion": 1},
     "one_class": {"most_alike": 10},
     "one_vs_all": {"weights_one_vs_all": 10, "confusion": 1},
     "perceptron": {"mistakes": ("rows seen", "mistakes so far", ["separable"])},
+    "periodic_regression": {"up_to_4_pi": ("x", "|sin x|", ["data", "tanh_4_pi"])},
     "relu_digits": {"row_by_row": 1},
     "sentiment": {
         "loss": ("step", "training loss", ["bag", "lstm"]),
@@ -79,12 +87,14 @@ def assert_shown(experiment, pictures):
                     values = np.asarray(line.get_ydata())
                     assert ((values >= 0) & (values <= 1))[np.isfinite(values)].all()
     for name, expected in SHOWN.get(experiment, {}).items():
-        assert seen(pictures[name], expected) == expected, name
+        found = seen(pictures[name], expected)
+        assert found == expected, f"{name}: {found}"
 
 
 def seen(figure, like):
     if isinstance(like, int):
         return sum(len(axes.images) for axes in figure.axes)
     axes = figure.axes[0]
-    words = [text.get_text() for text in axes.get_legend().get_texts()]
+    named = axes.get_legend().get_texts() if axes.get_legend() else axes.get_yticklabels()
+    words = [text.get_text() for text in named]
     return axes.get_xlabel(), axes.get_ylabel(), words

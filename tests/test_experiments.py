@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 import sys
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -165,10 +166,26 @@ def test_the_rows_of_a_table_share_one_copy_of_the_data():
     assert load("iris").valid is None
 
 
+class Flags(NamedTuple):
+    use_bias: bool = True
+
+
 def test_flags_that_say_no_are_obeyed():
-    experiment = _contract.load("deep_sigmoid_digits")
-    _, rows = command._parse(experiment, ["--rows", "xavier", "--no-use-bias"])
-    assert not rows["xavier"][1].use_bias
+    hparams = classifiers.Hparams()
+    experiment = _contract.load("classifiers")._replace(
+        Settings=Flags, variants=lambda: {"row": (hparams, Flags())}
+    )
+    _, rows = command._parse(experiment, ["--no-use-bias"])
+    assert not rows["row"][1].use_bias
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["deep_vs_wide --depth 3", "relu_digits --axis 0", "loss_functions --loss brier", "digits_mlp --cosine"],
+)
+def test_what_a_row_is_named_for_is_no_option(words, capsys):
+    assert command.main(words.split()) == 2
+    assert capsys.readouterr().err.startswith("error: Unrecognized options")
 
 
 def test_checks_are_printed_and_written_where_all_rows_were_trained(monkeypatch, tmp_path, capsys):
