@@ -19,7 +19,9 @@ SHOWN = {
         "leave_one_out": ("penalty alpha", "leave-one-out RMSE, price in 1,000 dollars", ["linear"]),
     },
     "batch_norm": {
-        "rates": ("learning rate", "training loss, in parts of the untrained", ["with_batch_norm", "goal 0.5"]),
+        "rates": (
+            "learning rate", "training loss, in parts of the untrained", ["with_batch_norm", "goal 0.5"],
+        ),
     },
     "coursera_digits": {"cost": ("step", "cost", ["lbfgs"]), "hidden_units": 25},
     "deep_sigmoid_digits": {"loss": ("epochs", "loss", ["xavier"])},
