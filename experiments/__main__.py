@@ -111,8 +111,8 @@ def _parse(experiment: Experiment, arguments: list[str]) -> tuple[Common, dict[s
         for name, (hparams, settings) in chosen.items()
     }
     for hparams, settings in chosen.values():
-        _contract.check_intervals(hparams)
-        _contract.check_intervals(settings)
+        check.fields(hparams)
+        check.fields(settings)
     if given.common.seeds is not None and given.common.seeds < 1:
         raise check.InputError(f"--seeds {given.common.seeds}, allowed are 1, 2, ...")
     return given.common, chosen

@@ -34,7 +34,7 @@ import pathlib
 import re
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -46,7 +46,6 @@ from jaxnets.types import Batch, Metrics, State
 
 RESULTS = pathlib.Path(__file__).parent / "RESULTS.md"
 Precision = Literal["float32", "tensorfloat32", "bfloat16"]
-RUN_SETTINGS = ("num_steps", "batch_size", "sampling", "evaluate_every")
 
 
 @dataclasses.dataclass
@@ -181,55 +180,6 @@ def with_results(readme: str, results: str) -> str:
     opening, closing = "<!-- results -->", "<!-- /results -->"
     before, _, rest = readme.partition(opening)
     return before + "\n".join([opening, *lines, closing]) + rest.partition(closing)[2]
-
-
-def complete(settings: Any, dataset: Dataset) -> Any:
-    """Settings with what the data set knows in the place of None.
-
-    Raises:
-        InputError: the number of classes is asked of a data set without labels.
-    """
-    known = {
-        name: getattr(dataset, name, None) for name, value in settings._asdict().items() if value is None
-    }
-    if "num_classes" in known and known["num_classes"] is None:
-        raise check.InputError(f"data set {dataset.name!r}: labels of classes are needed")
-    if "num_steps" in known and hasattr(settings, "num_epochs"):
-        known["num_steps"] = settings.num_epochs * steps_per_epoch(dataset, settings.batch_size)
-    return settings._replace(**known)
-
-
-def steps_per_epoch(dataset: Dataset, batch_size: int | None) -> int:
-    """Batches in one pass over the training rows; what does not fill a batch is left out."""
-    rows = num_rows(dataset)
-    return rows // min(batch_size or rows, rows)
-
-
-def num_rows(dataset: Dataset) -> int:
-    """Rows to train on."""
-    return len(jax.tree.leaves(dataset.train.inputs)[0])
-
-
-def run_settings(settings: Any) -> dict[str, Any]:
-    """The arguments of :func:`jaxnets.train.run` among the settings."""
-    return {name: value for name, value in settings._asdict().items() if name in RUN_SETTINGS}
-
-
-def check_intervals(values: Any) -> None:
-    """Refuses a field outside the :class:`~jaxnets.check.Interval` of its annotation."""
-    for name, hint in get_type_hints(type(values), include_extras=True).items():
-        inner = get_args(hint)[0] if get_origin(hint) is tuple else hint
-        allowed = [part for part in get_args(inner)[1:] if isinstance(part, check.Interval)]
-        if allowed and getattr(values, name) is not None:
-            for value in np.ravel(getattr(values, name)).tolist():
-                check.interval(name, _in_32_bits(value), allowed[0])
-
-
-def _in_32_bits(value: float) -> float:
-    """The value, or what becomes of it on the device where it does not fit: 0 or infinity."""
-    with np.errstate(over="ignore"):
-        narrow = float(np.float32(value))
-    return narrow if narrow != value and (narrow == 0 or np.isinf(narrow)) else value
 
 
 def _evaluate_by(metrics: Callable | None) -> Callable[[Learner, State, Dataset], Metrics]:

@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import _contract
 from experiments._contract import Experiment
 from jaxnets import status, train
 from jaxnets.check import InputError
 from jaxnets.data import Dataset
 from jaxnets.learner import Learner
+from jaxnets.sweep import trial
 from jaxnets.train import Run
 
 LONG_FIT = 30.0
@@ -87,7 +87,7 @@ def train_row(
     """
     report(f"{name}: reading data", 0.0, {})
     dataset = experiment.data(settings)
-    settings = _contract.complete(settings, dataset)
+    settings = trial.complete(settings, dataset)
     report(f"{name}: compiling", 0.0, {})
     try:
         learner = experiment.learner(hparams, settings)
@@ -102,7 +102,7 @@ def train_row(
         metrics.append(experiment.evaluate(learner, runs[-1].state, dataset))
     columns = {key: np.array([float(row[key]) for row in metrics]) for key in metrics[0]}
     return Result(
-        name, hparams, settings, _contract.num_rows(dataset), learner, runs, columns,
+        name, hparams, settings, trial.num_rows(dataset), learner, runs, columns,
         seconds_to_fit=np.array(seconds), seconds_to_compile=program.seconds_to_compile,
     )  # fmt: skip
 
@@ -110,7 +110,7 @@ def train_row(
 def compile_program(experiment: Experiment, hparams: Any, settings: Any, dataset: Dataset) -> Program:
     """Compiles the initial state and one segment; hyperparameters and rows are arguments, not constants."""
     begun = time.perf_counter()
-    arguments = _contract.run_settings(settings)
+    arguments = trial.run_settings(settings)
     num_steps = arguments.pop("num_steps")
     interval = arguments.setdefault("evaluate_every", None) or max(1, num_steps // 20)
     hparams = jax.tree.map(jnp.asarray, hparams)

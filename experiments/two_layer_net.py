@@ -22,7 +22,7 @@ import numpy as np
 import optax
 import tyro
 
-from experiments._contract import Goal, steps_per_epoch
+from experiments._contract import Goal
 from experiments._data import load
 from jaxnets import losses, models, plot, schedules
 from jaxnets.backprop import affine, relu, softmax_cross_entropy
@@ -31,6 +31,7 @@ from jaxnets.data import Dataset
 from jaxnets.layers import flatten
 from jaxnets.learner import Learner
 from jaxnets.metrics import classification
+from jaxnets.sweep.trial import steps_per_epoch
 from jaxnets.types import Array, Batch, Float, Int, Key, Metrics, Scalar, State
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import jax
 import jax.numpy as jnp
@@ -61,6 +61,31 @@ def interval(name: str, value: Any, allowed: Interval) -> None:
     for number in np.ravel(np.asarray(value)).tolist():
         if not isinstance(number, (int, float)) or number not in allowed:
             raise InputError(f"{name} = {number}, allowed is {allowed}")
+
+
+def fields(values: Any) -> None:
+    """Refuses a field outside the :class:`Interval` of its annotation, or that has no number in 32 bits.
+
+    >>> from typing import Annotated
+    >>> class Hparams(NamedTuple):
+    ...     learning_rate: Annotated[float, POSITIVE] = 0.1
+    >>> fields(Hparams(1e-50))
+    Traceback (most recent call last):
+    jaxnets.check.InputError: learning_rate = 0.0, allowed is (0, inf)
+    """
+    for name, hint in get_type_hints(type(values), include_extras=True).items():
+        inner = get_args(hint)[0] if get_origin(hint) is tuple else hint
+        allowed = [part for part in get_args(inner)[1:] if isinstance(part, Interval)]
+        if allowed and getattr(values, name) is not None:
+            for number in np.ravel(getattr(values, name)).tolist():
+                interval(name, _in_32_bits(number), allowed[0])
+
+
+def _in_32_bits(value: float) -> float:
+    """The value, or what becomes of it on the device where it does not fit: 0 or infinity."""
+    with np.errstate(over="ignore"):
+        narrow = float(np.float32(value))
+    return narrow if narrow != value and (narrow == 0 or np.isinf(narrow)) else value
 
 
 def choice(name: str, value: str, allowed: Iterable[str]) -> None:
@@ -123,6 +148,15 @@ def batch(name: str, rows: Batch, num_classes: int | None = None) -> None:
             _finite(f"{name} {part}", leaf)
     if num_classes is not None:
         labels(rows.targets, num_classes, name=f"{name} targets")
+
+
+def splits(named: dict[str, Batch], num_classes: int | None = None) -> None:
+    """Refuses splits of a data set that no learner can use; see :func:`batch`."""
+    for name, rows in named.items():
+        numbers(name, rows)
+        batch(name, rows, num_classes)
+    for name in {"valid", "test"} & set(named):
+        same_columns(name, named[name], named["train"])
 
 
 def labels(targets: Any, num_classes: int, *, name: str = "targets") -> None:

@@ -88,30 +88,73 @@ def run(
     dataset = _dataset(data)
     _check(dataset, num_steps=num_steps, batch_size=batch_size, evaluate_every=evaluate_every, state=state)
     dataset = jax.tree.map(jnp.asarray, dataset.replace(test=None))
-    init_key, order_key, step_key = jax.random.split(key, 3)
-    rows_of = _rows_of(_order(sampling), order_key, dataset.train, batch_size)
-
-    def update(carry: Run, rows: Int[Array, " b"] | None) -> tuple[Run, tuple[Metrics, Array]]:
-        batch = dataset.train if rows is None else _take(dataset.train, rows)
-        new, step_metrics = learner.step(jax.random.fold_in(step_key, carry.step), carry.state, batch)
-        standing, kept = status.after_step(carry.status, step_metrics)
-        kept_state = jax.tree.map(lambda new, old: jnp.where(kept, new, old), new, carry.state)
-        return Run(kept_state, {}, standing, carry.step + 1), (step_metrics, kept)
+    init_key, update, rows_of = _steps(key, learner, dataset, batch_size, sampling)
 
     def train(carry: Run, length: int) -> Run:
         end, (per_step, kept) = jax.lax.scan(update, carry, rows_of(carry.step, length), length)
-        entry = {
-            name: _mean(jnp.asarray(values), kept) for name, values in per_step.items() if name != "converged"
-        }
-        return end._replace(history=entry, status=status.after_segment(end.status, carry.state, end.state))
+        return _ended(end, carry, per_step, kept)
 
     def segment(carry: Run, length: int, advance: Callable = train) -> tuple[Run, dict[str, Array]]:
         end = advance(carry, length)
-        entry = {"step": end.step} | end.history | _validate(learner, end.state, dataset.valid, metrics)
+        entry = _entry(end, learner, dataset.valid, metrics)
         return end._replace(history={}), entry
 
     begun = _begin(init_key, learner, dataset) if state is None else state._replace(history={})
     return _in_segments(segment, partial(_unless_ended, train), begun, num_steps, evaluate_every or num_steps)
+
+
+def advance(
+    key: Key,
+    learner: Learner,
+    data: Dataset | Batch | tuple[Inputs, Targets],
+    run: Run,
+    *,
+    until: Int[Array, ""] | int,
+    at_most: int,
+    batch_size: int | None = None,
+    sampling: str | Callable = "epoch",
+    metrics: Callable[[PyTree, Targets], Metrics] | None = None,
+) -> Run:
+    """One entry of the history: on to the step ``until``, or ``at_most`` steps, whichever is nearer.
+
+    What :func:`run` does between two entries, bit for bit, but ``until`` may be traced: one compiled program
+    makes segments of all lengths. It cannot be differentiated in reverse; :func:`run` can.
+
+    Args:
+        run: where to go on; :func:`run` with ``num_steps=0`` begins one.
+        until: no step is made from this one on; under ``vmap``, one number for each lane if they differ.
+        at_most: the numbers of the rows of so many steps are in memory at a time.
+
+    Raises:
+        InputError: as :func:`run`.
+
+    Example:
+        >>> from jaxnets import models
+        >>> x = jnp.array([[0.0], [1.0], [2.0], [3.0]])
+        >>> data, ridge = (x, jnp.array([0, 0, 1, 1])), models.ridge_classifier(num_classes=2, alpha=0.1)
+        >>> begun = run(jax.random.key(0), ridge, data, num_steps=0)
+        >>> advance(jax.random.key(0), ridge, data, begun, until=1, at_most=10).history["step"].tolist()
+        [1]
+    """
+    dataset = _dataset(data)
+    _check(dataset, num_steps=at_most, batch_size=batch_size, at_most=at_most, state=run)
+    dataset = jax.tree.map(jnp.asarray, dataset.replace(test=None))
+    _, update, rows_of = _steps(key, learner, dataset, batch_size, sampling)
+    begun = run._replace(history={})
+    rows = rows_of(begun.step, at_most)
+    row = lambda number: None if rows is None else rows[number]  # noqa: E731
+    _, shapes = jax.eval_shape(lambda: update(begun, row(0)))
+    notes = jax.tree.map(lambda one: jnp.zeros((at_most, *one.shape), one.dtype), shapes)
+
+    def step(number: Int[Array, ""], so_far: tuple[Run, PyTree]) -> tuple[Run, PyTree]:
+        end, note = update(so_far[0], row(number))
+        return end, jax.tree.map(lambda all, one: all.at[number].set(one), so_far[1], note)
+
+    num_steps = jnp.clip(until - begun.step, 0, at_most)
+    end, (per_step, kept) = jax.lax.fori_loop(0, num_steps, step, (begun, notes))
+    end = _ended(end, begun, per_step, kept)
+    entry = _entry(end, learner, dataset.valid, metrics)
+    return end._replace(history=jax.tree.map(lambda value: value[None], entry))
 
 
 def predict(learner: Learner, state: State, inputs: Inputs, *, batch_size: int = 1000) -> PyTree:
@@ -137,6 +180,34 @@ def _dataset(data: Dataset | Batch | tuple[Inputs, Targets]) -> Dataset:
 def _begin(key: Key, learner: Learner, dataset: Dataset) -> Run:
     state = jax.tree.map(jnp.asarray, learner.init(key, dataset.train))
     return Run(state, {}, status.begin(dataset.train.targets), jnp.int32(0))
+
+
+def _steps(
+    key: Key, learner: Learner, dataset: Dataset, batch_size: int | None, sampling: str | Callable
+) -> tuple[Key, Callable, Callable]:
+    """The key of the initialisation, one update, and the rows of several."""
+    init_key, order_key, step_key = jax.random.split(key, 3)
+
+    def update(carry: Run, rows: Int[Array, " b"] | None) -> tuple[Run, tuple[Metrics, Array]]:
+        batch = dataset.train if rows is None else _take(dataset.train, rows)
+        new, step_metrics = learner.step(jax.random.fold_in(step_key, carry.step), carry.state, batch)
+        standing, kept = status.after_step(carry.status, step_metrics)
+        kept_state = jax.tree.map(lambda new, old: jnp.where(kept, new, old), new, carry.state)
+        return Run(kept_state, {}, standing, carry.step + 1), (step_metrics, kept)
+
+    return init_key, update, _rows_of(_order(sampling), order_key, dataset.train, batch_size)
+
+
+def _ended(end: Run, begun: Run, per_step: dict[str, Array], kept: Bool[Array, " steps"]) -> Run:
+    """A segment's end: means of the metrics over the steps that were kept, and a look at the state."""
+    means = {
+        name: _mean(jnp.asarray(values), kept) for name, values in per_step.items() if name != "converged"
+    }
+    return end._replace(history=means, status=status.after_segment(end.status, begun.state, end.state))
+
+
+def _entry(end: Run, learner: Learner, valid: Batch | None, metrics: Callable | None) -> dict[str, Array]:
+    return {"step": end.step} | end.history | _validate(learner, end.state, valid, metrics)
 
 
 def _in_segments(segment: Callable, careful: Callable, begun: Run, num_steps: int, interval: int) -> Run:
@@ -209,11 +280,7 @@ def _rows_of(order: Callable, key: Key, train: Batch, batch_size: int | None) ->
 
 
 def _check(dataset: Dataset, *, state: Run | None, num_steps: int, **positive: int | None) -> None:
-    for name, rows in dataset.splits.items():
-        check.numbers(name, rows)
-        check.batch(name, rows, dataset.num_classes)
-    if dataset.valid is not None:
-        check.same_columns("valid", dataset.valid, dataset.train)
+    check.splits(dataset.splits, dataset.num_classes)
     check.count("num_steps", num_steps)
     for name, value in positive.items():
         if value is not None:

@@ -42,7 +42,7 @@ def test_hparams_are_numbers_and_settings_are_static(experiment):
     for hparams, settings in experiment.variants().values():
         assert isinstance(hparams, experiment.Hparams)
         assert isinstance(settings, experiment.Settings)
-        _contract.check_intervals(hparams)
+        check.fields(hparams)
 
 
 def train_two_steps(experiment, names):
@@ -291,7 +291,7 @@ def test_list_names_every_experiment(capsys):
 
 def test_interval_annotations_are_found():
     with pytest.raises(check.InputError, match="C = 0"):
-        _contract.check_intervals(_contract.load("classifiers").Hparams(C=0.0))
+        check.fields(_contract.load("classifiers").Hparams(C=0.0))
 
 
 def test_complaint_on_a_terminal_is_one_plain_line():

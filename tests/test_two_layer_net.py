@@ -12,6 +12,7 @@ from test_data_builders import cifar_archive
 from experiments import _contract, _data, _run
 from experiments import two_layer_net as experiment
 from jaxnets import losses, train
+from jaxnets.sweep.trial import complete
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def settings(tmp_path_factory):
     images = np.random.default_rng(0).uniform(0, 0.5, (40, 4, 5, 3)) + 0.5 * np.eye(3)[labels][:, None, None]
     np.savez(path, inputs=images.astype(np.float32), targets=labels)
     settings = experiment.Settings(dataset=str(path), num_hidden=6, num_epochs=2, num_steps=60, batch_size=8)
-    return _contract.complete(settings, experiment.data(settings))
+    return complete(settings, experiment.data(settings))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the builder

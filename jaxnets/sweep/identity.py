@@ -1,0 +1,77 @@
+"""All that a sweep's numbers depend on, in JSON: the manifest by which a resumed sweep is recognised."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jaxlib
+
+import jaxnets
+from jaxnets.data.fingerprint import fingerprint
+from jaxnets.sweep.plan import Plan
+
+FORMAT = 1
+
+
+def manifest_of(plan: Plan) -> dict[str, Any]:
+    """Code, versions, platform, points, seeds, data and lanes of a sweep, with one hash of it all.
+
+    The number of devices is not among them: no bit depends on it.
+    """
+    program = plan.parts[0].program
+    identity = {
+        "format": FORMAT,
+        "trial": plan.trial.name,
+        "code": code_of(plan.trial.learner),
+        "versions": {"jaxnets": jaxnets.__version__, "jax": jax.__version__, "jaxlib": jaxlib.__version__},
+        "device": program.devices[0].device_kind,
+        "threads": os.environ.get("NPROC") or len(os.sched_getaffinity(0)),
+        "precision": str(jax.config.jax_default_matmul_precision),
+        "x64": bool(jax.config.jax_enable_x64),
+        "hparams": _plain(plan.trial.hparams._asdict()),
+        "settings": _plain(plan.trial.settings._asdict()),
+        "names": list(plan.grid.names),
+        "points": _plain(plan.grid.points),
+        "seeds": list(plan.seeds),
+        "parts": {
+            str(number): {
+                "data": fingerprint(part.dataset),
+                "lanes": part.program.lanes,
+                "shares_seed": part.shares_seed,
+                "cells_a_chunk": part.program.width * part.per_chunk,
+            }
+            for number, part in enumerate(plan.parts)
+        },
+    }
+    return identity | {"sweep": hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]}
+
+
+def code_of(function: Any) -> str:
+    """SHA-256 over the sources of jaxnets, and of the file that the function stands in."""
+    total = hashlib.sha256()
+    folder = Path(jaxnets.__file__).parent
+    for path in sorted(folder.rglob("*.py")):
+        total.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    module = sys.modules.get(getattr(inspect.unwrap(function), "__module__", ""), None)
+    own = getattr(module, "__file__", None)
+    if own and Path(own).is_file():
+        total.update(Path(own).read_bytes())
+    return total.hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    """In JSON's types; a function by its name."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if callable(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    return value

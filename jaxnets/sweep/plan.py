@@ -1,0 +1,198 @@
+"""What a sweep will be, before it runs: cells, compilations, lanes by measurement, memory and time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets import check
+from jaxnets.data.dataset import Dataset
+from jaxnets.sweep import trial as trials
+from jaxnets.sweep.cells import Group, batches_of, groups, inputs_of, seeds_of
+from jaxnets.sweep.grid import Grid
+from jaxnets.sweep.lanes import Candidate, chosen, measured, memory_of
+from jaxnets.sweep.program import Program, compile_program
+from jaxnets.sweep.trial import Trial
+
+CHUNK_SECONDS = 2.0
+"""Least work between two files, so that writing them is a small part."""
+
+
+class Part(NamedTuple):
+    """The cells of one static combination, and how they will be trained.
+
+    Attributes:
+        group: its cells.
+        settings: complete.
+        dataset: on the device.
+        program: compiled.
+        shares_seed: whether the cells of a batch have one seed, so they share their rows.
+        batches: positions in the group that are trained side by side; the last ones may be shorter than the
+            program is wide, and are filled up with their last cell.
+        per_chunk: batches whose results are one file.
+        seconds: expected of one batch.
+    """
+
+    group: Group
+    settings: Any
+    dataset: Dataset
+    program: Program
+    shares_seed: bool
+    batches: list[np.ndarray]
+    per_chunk: int
+    seconds: float
+
+    @property
+    def chunks(self) -> list[list[np.ndarray]]:
+        """The batches of each file."""
+        return [self.batches[k : k + self.per_chunk] for k in range(0, len(self.batches), self.per_chunk)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A sweep that is ready to run; ``print(plan)`` says what it will take."""
+
+    trial: Trial
+    grid: Grid
+    seeds: tuple[int, ...]
+    parts: tuple[Part, ...]
+    compilations: int
+
+    @property
+    def num_cells(self) -> int:
+        """Points times seeds."""
+        return len(self.grid) * len(self.seeds)
+
+    @property
+    def seconds(self) -> float:
+        """Expected, of all batches."""
+        return sum(part.seconds * len(part.batches) for part in self.parts)
+
+    def __str__(self) -> str:
+        points, seeds = _counted(len(self.grid), "point"), _counted(len(self.seeds), "seed")
+        lines = [
+            f"{self.trial.name}: {_counted(self.num_cells, 'cell')} = {points} x {seeds}, "
+            f"{_counted(len(self.parts), 'static combination')}, "
+            f"{_counted(self.compilations, 'compilation')}, about {_duration(self.seconds)}"
+        ]
+        return "\n".join([*lines, *(f"  {self._line(part)}" for part in self.parts)])
+
+    def _line(self, part: Part) -> str:
+        program = part.program
+        varied = {
+            name: getattr(part.settings, name) for name in self.grid.names if name in part.settings._fields
+        }
+        mode = "one after another" if program.width == 1 else f"{program.lanes} lanes"
+        devices = f" on each of {len(program.devices)} devices" if len(program.devices) > 1 else ""
+        per_lane = program.num_bytes / program.lanes / 1e6
+        return (
+            "".join(f"{name} {value}, " for name, value in varied.items())
+            + f"{_counted(len(part.group.numbers), 'cell')} {mode}{devices}, "
+            f"{_counted(len(part.chunks), 'chunk')}, {per_lane:.3g} MB a lane, "
+            f"about {_duration(part.seconds * len(part.batches))}"
+        )
+
+
+def plan(
+    source: Any,
+    grid: Grid,
+    data: Any = None,
+    *,
+    seeds: int | Sequence[int] = 1,
+    lanes: int | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    memory: int | None = None,
+    **options: Any,
+) -> Plan:
+    """Compiles and measures what a sweep needs; nothing of it has run yet.
+
+    Args:
+        source: a :class:`~jaxnets.sweep.trial.Trial`, an experiment, or a function
+            ``(hparams) -> Learner`` or ``(hparams, settings) -> Learner``.
+        grid: the points.
+        data: for a function, what :func:`jaxnets.train.run` takes.
+        seeds: how many (0, 1, ...), or which; each gives initialisation, order of rows and dropout.
+        lanes: cells side by side on a device; by default measured. A run's last bits depend on it.
+        devices: to spread the lanes over; by default all of this process.
+        memory: bytes that may be used of each device; by default what it has.
+        options: for a function: ``num_steps``, ``batch_size``, ``metrics``, ``hparams``, ``settings``, see
+            :func:`~jaxnets.sweep.trial.of_function`.
+
+    Raises:
+        InputError: a name, value or number that is not allowed, or one lane that does not fit the memory.
+
+    Example:
+        >>> import optax
+        >>> from jaxnets import data, gradient, losses, models, sweep
+        >>> def learner(hparams):
+        ...     return gradient(models.MLP((8,), 3), losses.softmax_cross_entropy, optax.adam(hparams.rate))
+        >>> grid = sweep.Grid(rate=[0.01, 0.1])
+        >>> ready = plan(learner, grid, data.load("iris"), num_steps=20, lanes=2)
+        >>> ready.num_cells, ready.compilations
+        (2, 1)
+    """
+    source = trials.of(source, data, grid.names, **options)
+    if lanes is not None:
+        check.count("lanes", lanes, 1)
+    devices = tuple(devices or jax.local_devices())
+    wanted, read = seeds_of(seeds), _reader(source)
+    built = [_part(source, group, read, lanes, devices, memory) for group in groups(source, grid, wanted)]
+    parts, counts = zip(*built, strict=True)
+    return Plan(source, grid, tuple(wanted), parts, sum(counts))
+
+
+def _reader(trial: Trial) -> Callable[[Any], tuple[Dataset, Dataset]]:
+    """Data by settings, checked, and each set copied to the device once."""
+    copies: dict[int, tuple[Dataset, Dataset]] = {}
+
+    def read(settings: Any) -> tuple[Dataset, Dataset]:
+        dataset = trial.data(settings)
+        if id(dataset) not in copies:
+            check.splits(dataset.splits, dataset.num_classes)
+            copies[id(dataset)] = dataset, jax.tree.map(jnp.asarray, dataset)
+        return copies[id(dataset)]
+
+    return read
+
+
+def _part(
+    trial: Trial, group: Group, read: Callable, lanes: int | None, devices: tuple, memory: int | None
+) -> tuple[Part, int]:
+    """One static combination, with the number of programs that were compiled for it."""
+    host, dataset = read(group.settings)
+    settings = trials.complete(group.settings, host)
+    check.count("num_steps", settings.num_steps, 1, 2**31 - 1)
+    num_seeds = len(np.unique(group.seeds))
+    num_points = len(group.numbers) // num_seeds
+    shares_seed = num_seeds == 1 or num_points >= 8
+    side_by_side = num_points if shares_seed else num_points * num_seeds
+
+    def candidate(lanes: int) -> Candidate:
+        program = compile_program(
+            trial, settings, group.hparams, dataset, lanes=lanes, shares_seed=shares_seed, devices=devices
+        )
+        batch = batches_of(group, program.width, shares_seed)[0]
+        return measured(program, *inputs_of(group, batch, program.width, shares_seed), dataset)
+
+    (program, seconds), count = chosen(
+        candidate, lanes, most=-(-side_by_side // len(devices)), num_cells=len(group.numbers),
+        limit=memory or memory_of(devices[0]),
+    )  # fmt: skip
+    batches = batches_of(group, program.width, shares_seed)
+    per_chunk = max(1, min(len(batches), round(CHUNK_SECONDS / max(seconds, 1e-6))))
+    return Part(group, settings, dataset, program, shares_seed, batches, per_chunk, seconds), count
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,189 @@
+"""One compiled program a static combination: it takes lanes from one entry of their history to the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, PartitionSpec
+
+from jaxnets import train
+from jaxnets.data.dataset import Dataset
+from jaxnets.learner import Learner
+from jaxnets.sweep.trial import Trial, run_settings
+from jaxnets.train import Run
+from jaxnets.types import Array, Int, Metrics, PyTree, Shaped
+
+LANES, ALL = PartitionSpec("lanes"), PartitionSpec()
+_first = partial(jax.tree.map, lambda leaf: leaf[0])
+_as_one_lane = partial(jax.tree.map, lambda leaf: leaf[None])
+
+
+class Program(NamedTuple):
+    """What trains the cells of one static combination.
+
+    Attributes:
+        advance: ``(seed, hparams, until, run, dataset) -> (run, entry, final)``, compiled: takes runs on by
+            one entry of their history, at most to the step ``until``; ``final`` has the metrics of the test
+            rows once all steps are made, NaN before. Every field of ``hparams``, ``run`` (but for its step),
+            ``entry`` and ``final`` is ``[width]``, and so is ``seed`` unless it is shared. Donates ``run``.
+        begun: runs before their first step: the program itself makes their first state.
+        lanes: cells side by side on each device.
+        devices: on which.
+        num_steps: of each run.
+        interval: steps between entries of the history.
+        num_bytes: of each device's memory, by the compiler's own analysis: arguments, results and what is
+            needed on the way.
+        seconds: that compiling took.
+    """
+
+    advance: Callable[..., tuple[Run, Metrics, Metrics]]
+    begun: Run
+    lanes: int
+    devices: tuple[jax.Device, ...]
+    num_steps: int
+    interval: int
+    num_bytes: int
+    seconds: float
+
+    @property
+    def width(self) -> int:
+        """Cells that it trains at a time, on all devices."""
+        return self.lanes * len(self.devices)
+
+    @property
+    def num_segments(self) -> int:
+        """Entries of a whole run's history."""
+        return -(-self.num_steps // self.interval)
+
+    @property
+    def steps(self) -> list[int]:
+        """At which they are made."""
+        return [min(self.interval * number, self.num_steps) for number in range(1, self.num_segments + 1)]
+
+
+def compile_program(
+    trial: Trial,
+    settings: Any,
+    hparams: Any,
+    dataset: Dataset,
+    *,
+    lanes: int,
+    shares_seed: bool,
+    devices: Sequence[jax.Device],
+) -> Program:
+    """Compiles all that the cells with these settings need, once for segments of all lengths.
+
+    Args:
+        settings: complete, see :func:`~jaxnets.sweep.trial.complete`.
+        hparams: of any cells; their number does not matter.
+        lanes: cells side by side on each device; one alone is compiled without ``vmap``.
+        shares_seed: whether cells side by side have one seed: they then share their rows as well.
+    """
+    started = time.perf_counter()
+    lane, runs = lane_of(trial, settings), Run(0, 0, 0, None)
+    mapped = jax.vmap(lane, (None if shares_seed else 0, 0, None, runs, None), (runs, 0, 0))
+    if lanes == 1:
+        mapped = _alone(lane, shares_seed)
+    if len(devices) > 1:
+        mapped = _on_devices(mapped, shares_seed, devices)
+    width = lanes * len(devices)
+    begun = _begun(trial, settings, _first(hparams), dataset, width)
+    shapes = (
+        jax.ShapeDtypeStruct(() if shares_seed else (width,), jnp.uint32),
+        jax.tree.map(lambda column: jax.ShapeDtypeStruct((width,), column.dtype), hparams),
+        jax.ShapeDtypeStruct((), jnp.int32),
+        begun,
+        dataset,
+    )
+    compiled = jax.jit(mapped, donate_argnums=3).lower(*shapes).compile()
+    used = compiled.memory_analysis()
+    num_bytes = used.argument_size_in_bytes + used.temp_size_in_bytes + used.output_size_in_bytes
+    return Program(
+        compiled, begun, lanes, tuple(devices), settings.num_steps, interval_of(settings),
+        num_bytes - used.alias_size_in_bytes, time.perf_counter() - started,
+    )  # fmt: skip
+
+
+def interval_of(settings: Any) -> int:
+    """Steps between entries of the history: a twentieth of all where nothing is said."""
+    return getattr(settings, "evaluate_every", None) or max(1, settings.num_steps // 20)
+
+
+def lane_of(trial: Trial, settings: Any) -> Callable[..., tuple[Run, Metrics, Metrics]]:
+    """One cell's ``(seed, hparams, until, run, dataset) -> (run, entry, final)``."""
+    arguments = run_settings(settings)
+    del arguments["num_steps"]
+    arguments.pop("evaluate_every", None)
+
+    def lane(
+        seed: Shaped[Array, ""], hparams: Any, until: Int[Array, ""], run: Run, dataset: Dataset
+    ) -> tuple[Run, Metrics, Metrics]:
+        key, learner = jax.random.key(seed), trial.learner(hparams, settings)
+        rows = dataset.replace(test=None)
+        begin = lambda run: train.run(key, learner, rows, num_steps=0, **arguments)  # noqa: E731
+        run = jax.lax.cond(run.step == 0, begin, lambda run: run, run)
+        end = train.advance(
+            key,
+            learner,
+            rows,
+            run,
+            until=until,
+            at_most=interval_of(settings),
+            metrics=trial.metrics,
+            **arguments,
+        )
+        return end._replace(history={}), _first(end.history), final(learner, end, dataset)
+
+    def final(learner: Learner, end: Run, dataset: Dataset) -> Metrics:
+        if trial.metrics is None or dataset.test is None:
+            return {}
+
+        def measure() -> Metrics:
+            outputs = train.predict(learner, end.state, dataset.test.inputs)
+            values = trial.metrics(outputs, dataset.test.targets)
+            return {f"test_{name}": jnp.asarray(value, jnp.float32) for name, value in values.items()}
+
+        nothing = {name: jnp.full(one.shape, jnp.nan) for name, one in jax.eval_shape(measure).items()}
+        return jax.lax.cond(end.step >= settings.num_steps, measure, lambda: nothing)
+
+    return lane
+
+
+def _alone(lane: Callable, shares_seed: bool) -> Callable:
+    """A lone cell, with an axis of one around it."""
+
+    def alone(seed: PyTree, hparams: Any, until: PyTree, run: Run, dataset: Dataset) -> tuple:
+        bare = Run(_first(run.state), {}, _first(run.status), run.step)
+        end, *found = lane(seed if shares_seed else seed[0], _first(hparams), until, bare, dataset)
+        state, standing = _as_one_lane((end.state, end.status))
+        return Run(state, {}, standing, end.step), *_as_one_lane(found)
+
+    return alone
+
+
+def _on_devices(mapped: Callable, shares_seed: bool, devices: Sequence[jax.Device]) -> Callable:
+    """The lanes spread over devices, which need nothing of each other."""
+    mesh = jax.make_mesh((len(devices),), ("lanes",), axis_types=(AxisType.Auto,), devices=devices)
+    runs = Run(LANES, LANES, LANES, ALL)
+    return jax.shard_map(
+        mapped, mesh=mesh, in_specs=(ALL if shares_seed else LANES, LANES, ALL, runs, ALL),
+        out_specs=(runs, LANES, LANES), check_vma=False,
+    )  # fmt: skip
+
+
+def _begun(trial: Trial, settings: Any, hparams: Any, dataset: Dataset, width: int) -> Run:
+    """Runs ``[width]`` of zeros before their first step."""
+    learner, arguments = trial.learner, run_settings(settings)
+    begin = lambda hparams, dataset: train.run(  # noqa: E731
+        jax.random.key(0), learner(hparams, settings), dataset.replace(test=None),
+        **(arguments | {"num_steps": 0}),
+    )  # fmt: skip
+    run = jax.eval_shape(begin, hparams, dataset)
+    wide = partial(jax.tree.map, lambda leaf: np.zeros((width, *leaf.shape), leaf.dtype))
+    return Run(wide(run.state), {}, wide(run.status), np.int32(0))

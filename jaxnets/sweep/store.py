@@ -1,0 +1,164 @@
+"""One folder a sweep: a manifest, a lock that dies with its owner, and a file for each finished chunk."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from jaxnets.check import InputError
+from jaxnets.sweep import records
+from jaxnets.sweep.records import Arrays
+
+try:
+    import fcntl
+except ImportError:  # no POSIX: folders are not locked
+    fcntl = None
+
+
+class Store:
+    """The folder of one sweep.
+
+    Args:
+        folder: made where it is not there.
+        manifest: all that the results depend on, in JSON's types; kept in ``manifest.json``.
+        resume: go on with the sweep that the folder holds; it must have the same manifest.
+        fresh: remove the sweep that the folder holds.
+
+    Raises:
+        InputError: the folder holds a sweep and neither is asked for, or one with another manifest (each
+            difference is named), or it cannot be written to.
+    """
+
+    def __init__(
+        self, folder: str | Path, manifest: dict[str, Any], *, resume: bool = False, fresh: bool = False
+    ) -> None:
+        self.folder = Path(folder)
+        self.manifest = json.loads(json.dumps(manifest))
+        self.damaged: list[str] = []
+        try:
+            (self.folder / "chunks").mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise self._refused(error) from None
+        self._lock = self._locked()
+        try:
+            self._open(resume, fresh)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, resume: bool, fresh: bool) -> None:
+        path = self.folder / "manifest.json"
+        try:
+            if path.exists() and not fresh:
+                if not resume:
+                    raise InputError(f"{self.folder}: holds a sweep; resume it, or start afresh")
+                different = _differences(_manifest_of(path), self.manifest)
+                if different:
+                    raise InputError(f"{self.folder}: another sweep: {'; '.join(different)}")
+                return
+            for file in (self.folder / "chunks").iterdir():
+                file.unlink()
+            records.replace(path, json.dumps(self.manifest, indent=1).encode())
+        except OSError as error:
+            raise self._refused(error) from None
+
+    def finished(self, chunk: int) -> Arrays | None:
+        """The arrays of a finished chunk; None where it is not there, or damaged (then it is named)."""
+        return self._read(self._path(chunk), {"chunk": chunk})
+
+    def finish(self, chunk: int, arrays: Arrays) -> None:
+        """Keeps a finished chunk; what was kept of its way is removed."""
+        self._write(self._path(chunk), {"chunk": chunk}, arrays)
+        self._path(chunk, "part").unlink(missing_ok=True)
+
+    def begun(self, chunk: int) -> Arrays | None:
+        """What was kept last of a chunk's way."""
+        return self._read(self._path(chunk, "part"), {"part": chunk})
+
+    def keep(self, chunk: int, arrays: Arrays) -> None:
+        """Keeps a chunk's state on its way, in the place of the one before."""
+        self._write(self._path(chunk, "part"), {"part": chunk}, arrays)
+
+    def _path(self, chunk: int, kind: str = "chunk") -> Path:
+        return self.folder / "chunks" / f"{chunk:06}.{kind}"
+
+    def _read(self, path: Path, about: dict[str, int]) -> Arrays | None:
+        try:
+            return records.read(path, about | {"sweep": self.manifest["sweep"]})
+        except FileNotFoundError:
+            return None
+        except InputError as refusal:
+            self.damaged.append(str(refusal))
+            return None
+        except OSError as error:
+            raise self._refused(error) from None
+
+    def _write(self, path: Path, about: dict[str, int], arrays: Arrays) -> None:
+        try:
+            records.write(path, about | {"sweep": self.manifest["sweep"]}, arrays)
+        except OSError as error:
+            raise self._refused(error) from None
+
+    def _locked(self) -> Any:
+        """The lock file, open and locked: the system frees it when this process ends, however it ends."""
+        if fcntl is None:
+            return None
+        try:
+            file = open(self.folder / "lock", "a+", encoding="utf8")  # noqa: SIM115, open as long as the store
+        except OSError as error:
+            raise self._refused(error) from None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
+            file.close()
+            raise InputError(f"{self.folder}: process {owner} works on it") from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        return file
+
+    def close(self) -> None:
+        """Gives the folder free."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _refused(self, error: OSError) -> InputError:
+        return InputError(f"{self.folder}: {error.strerror or error}; what was finished is kept")
+
+
+def _manifest_of(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: no manifest of a sweep; start afresh")
+    return found
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    """Each entry that differs, with both values."""
+    lines = []
+    for name in dict.fromkeys([*old, *new]):
+        here, there = old.get(name), new.get(name)
+        if isinstance(here, dict) and isinstance(there, dict):
+            lines += _differences(here, there, f"{prefix}{name}.")
+        elif here != there:
+            lines.append(f"{prefix}{name} was {_short(here)}, is {_short(there)}")
+    return lines
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,134 @@
+"""What is trained at every point of a grid: a learner of traced hyperparameters and static settings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxnets.check import InputError
+from jaxnets.data.dataset import Dataset
+from jaxnets.learner import Learner
+from jaxnets.types import Batch, Metrics, PyTree, State, Targets
+
+RUN_SETTINGS = ("num_steps", "batch_size", "sampling", "evaluate_every")
+
+
+class Trial(NamedTuple):
+    """One training, with the names that a grid may vary.
+
+    Attributes:
+        name: what is trained, for people.
+        learner: ``(hparams, settings) -> Learner``.
+        hparams: a NamedTuple of numbers, the values where a grid does not name them; they are traced.
+        settings: a NamedTuple of static choices; ``num_steps``, ``batch_size``, ``sampling`` and
+            ``evaluate_every`` among them go to :func:`jaxnets.train.run`.
+        data: ``(settings) -> Dataset``.
+        metrics: ``(outputs, targets) -> dict`` of the validation rows on the way, and of the test rows last.
+        evaluate: ``(learner, state, dataset) -> dict`` of final numbers, where they are others.
+    """
+
+    name: str
+    learner: Callable[[Any, Any], Learner]
+    hparams: Any
+    settings: Any
+    data: Callable[[Any], Dataset]
+    metrics: Callable[[PyTree, Targets], Metrics] | None = None
+    evaluate: Callable[[Learner, State, Dataset], Metrics] | None = None
+
+
+class RunSettings(NamedTuple):
+    """The settings of a trial that has no others."""
+
+    num_steps: int
+    batch_size: int | None = None
+    sampling: str | Callable = "epoch"
+    evaluate_every: int | None = None
+
+
+def of(source: Any, data: Any, names: Sequence[str], **options: Any) -> Trial:
+    """A trial of a trial, of an experiment's module, or of a function that makes a learner."""
+    is_module = all(hasattr(source, part) for part in ("Hparams", "Settings", "data", "learner"))
+    if isinstance(source, Trial) or is_module:
+        if data is not None or options:
+            names = ", ".join([*["data"] * (data is not None), *options])
+            raise InputError(f"{names}: not allowed beside an experiment, whose settings say it")
+        return of_module(source) if is_module else source
+    if not callable(source):
+        raise InputError(f"{source!r}, allowed are a Trial, an experiment or a function that makes a learner")
+    return of_function(source, data, names, **options)
+
+
+def of_module(module: Any) -> Trial:
+    """A trial of ``Hparams``, ``Settings``, ``data``, ``learner``, and ``metrics`` or ``evaluate``."""
+    metrics = getattr(module, "metrics", None)
+    return Trial(
+        module.__name__.rpartition(".")[2], module.learner, module.Hparams(), module.Settings(), module.data,
+        metrics if callable(metrics) else None, getattr(module, "evaluate", None),
+    )  # fmt: skip
+
+
+def of_function(
+    make: Callable,
+    data: Dataset | Batch | tuple,
+    names: Sequence[str],
+    *,
+    hparams: Any = None,
+    settings: Any = None,
+    metrics: Callable | None = None,
+    **run: Any,
+) -> Trial:
+    """A trial of a function that makes a learner.
+
+    Args:
+        make: ``(hparams) -> Learner`` or ``(hparams, settings) -> Learner``.
+        names: of the grid; without ``hparams``, those that are no settings are its fields.
+        hparams: a NamedTuple of defaults.
+        settings: a NamedTuple of defaults; else ``run`` gives ``num_steps`` and the like.
+    """
+    if settings is None:
+        if "num_steps" not in run:
+            raise InputError("num_steps is missing: how many steps a run makes")
+        settings = RunSettings(**run)
+    if hparams is None:
+        free = [name for name in names if name not in settings._fields]
+        hparams = NamedTuple("Hparams", [(name, float) for name in free])(*[0.0] * len(free))
+    takes_settings = len(inspect.signature(make).parameters) > 1
+    learner = make if takes_settings else lambda hparams, settings: make(hparams)
+    dataset = data if isinstance(data, Dataset) else Dataset(train=Batch(*data))
+    name = getattr(make, "__name__", type(make).__name__)
+    return Trial(name, learner, hparams, settings, lambda settings: dataset, metrics)
+
+
+def complete(settings: Any, dataset: Dataset) -> Any:
+    """Settings with what the data set knows in the place of None.
+
+    Raises:
+        InputError: the number of classes is asked of a data set without labels.
+    """
+    known = {
+        name: getattr(dataset, name, None) for name, value in settings._asdict().items() if value is None
+    }
+    if "num_classes" in known and known["num_classes"] is None:
+        raise InputError(f"data set {dataset.name!r}: labels of classes are needed")
+    if "num_steps" in known and hasattr(settings, "num_epochs"):
+        known["num_steps"] = settings.num_epochs * steps_per_epoch(dataset, settings.batch_size)
+    return settings._replace(**known)
+
+
+def steps_per_epoch(dataset: Dataset, batch_size: int | None) -> int:
+    """Batches in one pass over the training rows; what does not fill a batch is left out."""
+    rows = num_rows(dataset)
+    return rows // min(batch_size or rows, rows)
+
+
+def num_rows(dataset: Dataset) -> int:
+    """Rows to train on."""
+    return len(jax.tree.leaves(dataset.train.inputs)[0])
+
+
+def run_settings(settings: Any) -> dict[str, Any]:
+    """The arguments of :func:`jaxnets.train.run` among the settings."""
+    return {name: value for name, value in settings._asdict().items() if name in RUN_SETTINGS}
