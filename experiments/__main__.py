@@ -32,7 +32,11 @@ def main(arguments: list[str]) -> int:
             return _verify(_parse_or_refuse(Verify, f"{USAGE} --verify", Verify.__doc__, arguments[1:]))
         name, *rest = arguments
         experiment = _contract.load(name)
-        return _run(experiment, *_parse(experiment, rest))
+        common, rows = _parse(experiment, rest)
+        for option in ("plan", "resume", "fresh", "lanes"):
+            if getattr(common, option) and not common.grid:
+                raise check.InputError(f"--{option}, allowed with --grid")
+        return (_sweep if common.grid else _run)(experiment, common, rows)
     except check.InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -164,6 +168,13 @@ def _run(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]
     _report.show(_report.table(results, title=f"{experiment.name} on {dataset.name}"))
     print(*_report.write_checks(out, numbers), out / "table.csv", *pictures, sep="\n")
     return 0
+
+
+def _sweep(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]]) -> int:
+    from experiments import _sweep
+
+    configure(common.precision)
+    return _sweep.sweep_rows(experiment, common, rows)
 
 
 def configure(precision: str) -> None:

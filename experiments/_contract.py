@@ -42,6 +42,7 @@ import numpy as np
 from jaxnets import check, train
 from jaxnets.data import Dataset
 from jaxnets.learner import Learner
+from jaxnets.sweep.trial import Trial
 from jaxnets.types import Batch, Metrics, State
 
 RESULTS = pathlib.Path(__file__).parent / "RESULTS.md"
@@ -60,6 +61,18 @@ class Common:
     """Folder for tables and pictures; by default runs/NAME."""
     precision: Precision = "float32"
     """Of matrix products, where the device has a choice."""
+    grid: tuple[str, ...] = ()
+    """A sweep instead of single runs: name=log:low:high:num, name=lin:low:high:num or name=a,b,c each."""
+    space: str = "product"
+    """How the names of the grid go together: product, zip, random:NUM or sobol:NUM."""
+    lanes: int | None = None
+    """Cells of the grid side by side on each device; measured by default."""
+    plan: bool = False
+    """Only says what the sweep would take."""
+    resume: bool = False
+    """Goes on with the sweep in the output folder."""
+    fresh: bool = False
+    """Removes the sweep in the output folder first."""
 
 
 class Goal(NamedTuple):
@@ -106,6 +119,12 @@ class Experiment(NamedTuple):
     checks: Callable[..., dict[str, float]]
     goals: tuple[Goal, ...]
     small: dict[str, Any]
+    has_own_evaluate: bool
+
+    def trial(self, hparams: Any, settings: Any) -> Trial:
+        """What a sweep trains: this experiment from these values on."""
+        evaluate = self.evaluate if self.has_own_evaluate else None
+        return Trial(self.name, self.learner, hparams, settings, self.data, self.metrics, evaluate)
 
     @property
     def summary(self) -> str:
@@ -163,6 +182,7 @@ def read(module: ModuleType) -> Experiment:
         checks=getattr(module, "checks", lambda results, dataset: {}),
         goals=getattr(module, "GOALS", ()),
         small=getattr(module, "SMALL", {}),
+        has_own_evaluate=hasattr(module, "evaluate"),
     )
 
 

@@ -81,7 +81,7 @@ def fields(values: Any) -> None:
                 interval(name, _in_32_bits(number), allowed[0])
 
 
-def _in_32_bits(value: float) -> float:
+def _in_32_bits(value: float | int) -> float | int:
     """The value, or what becomes of it on the device where it does not fit: 0 or infinity."""
     with np.errstate(over="ignore"):
         narrow = float(np.float32(value))

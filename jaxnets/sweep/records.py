@@ -33,7 +33,7 @@ def write(path: Path, about: dict[str, Any], arrays: Arrays) -> None:
         about: what the file is, in JSON's types.
         arrays: of truths, integers or floats, by name.
     """
-    host = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    host = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     layout = [[name, array.dtype.str, list(array.shape)] for name, array in host.items()]
     header = json.dumps({"about": about, "arrays": layout}).encode()
     body = b"".join([header, *(array.tobytes() for array in host.values())])

@@ -57,12 +57,17 @@ class Store:
                 different = _differences(_manifest_of(path), self.manifest)
                 if different:
                     raise InputError(f"{self.folder}: another sweep: {'; '.join(different)}")
+                self._remove(".*")
                 return
-            for file in (self.folder / "chunks").iterdir():
-                file.unlink()
+            self._remove("*")
             records.replace(path, json.dumps(self.manifest, indent=1).encode())
         except OSError as error:
             raise self._refused(error) from None
+
+    def _remove(self, pattern: str) -> None:
+        """Removes files: all of another sweep, or what a write that was killed has left."""
+        for file in [*(self.folder / "chunks").glob(pattern), *self.folder.glob(".*.json.*")]:
+            file.unlink()
 
     def finished(self, chunk: int) -> Arrays | None:
         """The arrays of a finished chunk; None where it is not there, or damaged (then it is named)."""

@@ -1,0 +1,142 @@
+"""``--grid``: a row of an experiment at every point of a grid, with a progress line, tables and pictures."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column, Table
+
+from experiments import _report
+from experiments._contract import Common, Experiment
+from jaxnets import plot, sweep
+from jaxnets.check import InputError
+from jaxnets.sweep import Grid, Plan, SweepResult
+from jaxnets.sweep.records import Arrays
+
+MOST_POINTS = 20
+"""Lines of the table in the terminal; the files have all."""
+
+
+def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]]) -> int:
+    """Plans and runs the grid for each row; the result is the exit status."""
+    grid = Grid.parse(common.grid, common.space)
+    if common.resume and common.fresh:
+        raise InputError("--resume and --fresh, allowed is one of them")
+    for name, (hparams, settings) in rows.items():
+        out = common.out or pathlib.Path("runs") / experiment.name
+        out = out / name if len(rows) > 1 else out
+        trial = experiment.trial(hparams, settings)._replace(name=f"{experiment.name} {name}")
+        plan = sweep.plan(trial, grid, seeds=common.seeds or 1, lanes=common.lanes)
+        print(plan, flush=True)
+        if not common.plan:
+            _report.prepare(out)
+            _sweep_row(plan, common, out)
+    return 0
+
+
+def _sweep_row(plan: Plan, common: Common, out: pathlib.Path) -> None:
+    with progress(plan) as report:
+        result = sweep.run(plan, out, resume=common.resume, fresh=common.fresh, report=report)
+    for line in result.damaged:
+        print(f"made anew: {line}", file=sys.stderr)
+    metric = main_metric(result.metrics)
+    result.to_csv(out / "table.csv")
+    table = result.over_seeds(metric)
+    _report.write(out / "points.csv", table.to_csv(index=False).encode())
+    _report.show(_table(plan, result, metric))
+    pictures = [*_pictures(result, metric)]
+    for name, figure in pictures:
+        figure.savefig(out / f"{name}.png", dpi=120)
+    print(_conclusion(result, metric))
+    print(out / "table.csv", out / "points.csv", *(out / f"{name}.png" for name, _ in pictures), sep="\n")
+
+
+def main_metric(names: list[str]) -> str:
+    """By what the points are compared: the validation rows' first metric, or else the loss."""
+    return next(
+        (name for name in names if name.startswith("valid_")), "loss" if "loss" in names else names[0]
+    )
+
+
+def _conclusion(result: SweepResult, metric: str) -> str:
+    try:
+        best = result.best(metric)
+    except InputError as refusal:
+        return str(refusal)
+    point = ", ".join(f"{name} {_word(value)}" for name, value in best.point.items())
+    left_out = f"; {best.left_out} points left out: a seed diverged there" if best.left_out else ""
+    return f"best {metric.replace('_', ' ')} {best.mean:.4g}: {point}{left_out}"
+
+
+def _table(plan: Plan, result: SweepResult, metric: str) -> Table:
+    """The best points."""
+    frame = result.over_seeds(metric).sort_values("mean", ascending="loss" in metric or "error" in metric)
+    view = Table(
+        title=escape(f"{plan.trial.name}: {metric.replace('_', ' ')}"), box=None, padding=(0, 2, 0, 0)
+    )
+    view.title_justify = "left"
+    for name in [*result.names, "mean", "std", "seeds", "diverged"]:
+        view.add_column(escape(name.replace("_", " ")), justify="right")
+    for _, row in frame.head(MOST_POINTS).iterrows():
+        numbers = [_word(row["mean"]), _word(row["std"]), f"{row['seeds']:.0f}", f"{row['diverged']:.0f}"]
+        view.add_row(*(escape(_word(row[name])) for name in result.names), *numbers)
+    if len(frame) > MOST_POINTS:
+        view.caption = f"{len(frame) - MOST_POINTS} more in points.csv"
+    return view
+
+
+def _word(value: Any) -> str:
+    is_number = isinstance(value, (float, np.floating))
+    return ("" if np.isnan(value) else f"{value:.4g}") if is_number else str(value)
+
+
+def _pictures(result: SweepResult, metric: str) -> Iterator[tuple[str, Any]]:
+    """A heat map of two names, a curve over one that is a number."""
+    if len(result.names) == 2:
+        yield "heatmap", result.heatmap(*result.names, metric)
+    if len(result.names) == 1 and result.columns[result.names[0]].dtype != object:
+        (name,) = result.names
+        values = result.columns[name].reshape(-1, len(set(result.columns["seed"])))[:, 0]
+        is_lost = result.columns["status"] == "diverged"
+        numbers = np.where(is_lost, np.nan, result.columns[metric]).reshape(len(values), -1)
+        order = np.argsort(values)
+        is_wide = bool(values.min() > 0 and values.max() > 30 * values.min())
+        x_label, y_label = name.replace("_", " "), metric.replace("_", " ")
+        seeds = {metric: [*numbers[order].T]}
+        yield "curve", plot.curves(values[order], seeds, x_label=x_label, y_label=y_label, log_x=is_wide)
+
+
+@contextmanager
+def progress(plan: Plan) -> Iterator[Callable[[int, Arrays], None]]:
+    """A line with cells done, the best so far and the time left; plain lines where nobody watches."""
+    begun, best, console = time.monotonic(), [], Console(stderr=True)
+
+    def news(done: int, arrays: Arrays) -> str:
+        names = [name.partition("/")[2] for name in arrays if name.startswith("history/")]
+        if names:
+            metric = main_metric(names)
+            values = np.where(arrays["status"] == 1, np.nan, arrays[f"history/{metric}"][:, -1])
+            if np.isfinite(values).any():
+                lowest = "loss" in metric or "error" in metric
+                best.append((np.nanmin if lowest else np.nanmax)(values))
+                best[:] = [min(best) if lowest else max(best)]
+        left = (time.monotonic() - begun) / done * (plan.num_cells - done)
+        so_far = f", best {metric.replace('_', ' ')} {best[0]:.4g}" if best else ""
+        return f"{done} of {plan.num_cells} cells{so_far}, {left:.0f} s left"
+
+    if not console.is_terminal:
+        yield lambda done, arrays: print(news(done, arrays), file=sys.stderr, flush=True)
+        return
+    what = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True), markup=False)
+    with Progress(BarColumn(20), what, console=console, expand=True, transient=True) as bar:
+        task = bar.add_task(f"0 of {plan.num_cells} cells", total=plan.num_cells)
+        yield lambda done, arrays: bar.update(task, completed=done, description=news(done, arrays))
