@@ -5,19 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 
-from jaxnets import status
-from jaxnets.sweep.cells import inputs_of
+from jaxnets.sweep import way as ways
 from jaxnets.sweep.identity import manifest_of
 from jaxnets.sweep.plan import Part, Plan
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import SweepResult
 from jaxnets.sweep.store import Store
-from jaxnets.train import Run
+from jaxnets.sweep.trial import Trial
+from jaxnets.sweep.way import Way
 
 KEEP_SECONDS = 10.0
 """A chunk's state is kept on its way where so much work would be lost."""
@@ -81,101 +80,58 @@ def _collected(plan: Plan, store: Store | None, report: Callable | None) -> Swee
 def _chunk(plan: Plan, part: Part, batches: list[np.ndarray], number: int, store: Store | None) -> Arrays:
     """The arrays of one file, from where it was left."""
     kept = store.begun(number) if store else None
-    finished = [_group_of(kept, f"{place}/") for place in range(int(kept["batch"]))] if kept else []
-    for place in range(len(finished), len(batches)):
-        way = _Way(part.program.begun)
-        if kept and place == int(kept["batch"]):
-            way = _Way.of_arrays(_group_of(kept, "way/"), part.program.begun)
-        saved = time.monotonic()
-        while not way.is_over(part.program.num_steps):
-            way = _advanced(part, batches[place], way)
-            if store and time.monotonic() - saved > KEEP_SECONDS and not way.is_over(part.program.num_steps):
-                store.keep(number, _kept(finished, way))
+    first = int(kept["batch"]) if kept else 0
+    finished = [ways.under(kept, f"{place}/") for place in range(first)]
+    for place in range(first, len(batches)):
+        way = ways.of_arrays(part.program, ways.under(kept, "way/")) if kept else ways.begun(part.program)
+        kept, saved = None, time.monotonic()
+        while way.step < part.program.num_steps:
+            way = part.advanced(batches[place], way)
+            is_over = way.step >= part.program.num_steps
+            if store and not is_over and time.monotonic() - saved > KEEP_SECONDS:
+                store.keep(number, _on_the_way(finished, way))
                 saved = time.monotonic()
-        finished.append(_arrays(plan, part, batches[place], way))
+        finished.append(arrays_of(plan, part, batches[place], way))
     return {name: np.concatenate([arrays[name] for arrays in finished]) for name in finished[0]}
 
 
-class _Way:
-    """A batch on its way: its runs, the history so far, and the final metrics once they are there."""
-
-    def __init__(self, run: Run, entries: Arrays | None = None, final: Arrays | None = None) -> None:
-        self.run, self.entries, self.final = run, entries or {}, final or {}
-
-    def is_over(self, num_steps: int) -> bool:
-        """Whether all steps are made."""
-        return int(self.run.step) >= num_steps
-
-    def arrays(self) -> Arrays:
-        """All of it, for a file."""
-        leaves = {f"run/{number}": np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(self.run))}
-        return leaves | {f"entry/{name}": values for name, values in self.entries.items()}
-
-    @classmethod
-    def of_arrays(cls, arrays: Arrays, begun: Run) -> _Way:
-        """What :meth:`arrays` gave."""
-        leaves = [arrays[f"run/{number}"] for number in range(len(jax.tree.leaves(begun)))]
-        return cls(jax.tree.unflatten(jax.tree.structure(begun), leaves), _group_of(arrays, "entry/"))
-
-
-def _advanced(part: Part, batch: np.ndarray, way: _Way) -> _Way:
-    """One entry further; where all lanes have ended, at once to the end."""
-    program = part.program
-    seeds, hparams = inputs_of(part.group, batch, program.width, part.shares_seed)
-    run = way.run
-    if int(run.step) and (np.asarray(run.status.code) != status.OK).all():
-        run = run._replace(step=np.int32(program.num_steps))
-    run, entry, final = program.advance(seeds, hparams, np.int32(program.num_steps), run, part.dataset)
-    entry, final = jax.device_get((entry, final))
-    entries = {
-        name: np.concatenate([way.entries[name], values[:, None]], axis=1) if way.entries else values[:, None]
-        for name, values in entry.items()
+def _on_the_way(finished: list[Arrays], way: Way) -> Arrays:
+    """A chunk's finished batches and the one that is not."""
+    done = {
+        f"{place}/{name}": values for place, arrays in enumerate(finished) for name, values in arrays.items()
     }
-    return _Way(run, entries, final)
+    here = {f"way/{name}": values for name, values in way.arrays().items()}
+    return {"batch": np.array(len(finished))} | done | here
 
 
-def _arrays(plan: Plan, part: Part, batch: np.ndarray, way: _Way) -> Arrays:
+def arrays_of(plan: Plan, part: Part, batch: np.ndarray, way: Way) -> Arrays:
     """What is kept of a finished batch, without what filled it up."""
-    num = len(batch)
-    standing = jax.device_get(way.run.status)
+    num_cells, standing = len(batch), jax.device_get(way.run.status)
     missing = part.program.num_segments - way.entries["step"].shape[1]
-    entries = {name: _filled(values[:num], missing) for name, values in way.entries.items() if name != "step"}
-    final = {name: np.asarray(values[:num]) for name, values in way.final.items()}
+    nothing = np.full((num_cells, missing), np.nan, np.float32)
+    history = {
+        f"history/{name}": np.concatenate([values[:num_cells], nothing], axis=1)
+        for name, values in way.entries.items()
+        if name != "step"
+    }
+    final = {name: values[:num_cells] for name, values in way.final.items()}
     if plan.trial.evaluate:
-        final = _evaluated(plan, part, batch, way)
+        final = _evaluated(plan.trial, part, batch, way)
     return {
         "cell": part.group.numbers[batch],
-        "status": np.asarray(standing.code[:num], np.int8),
-        "kept_steps": np.asarray(standing.step[:num], np.int32),
-        **{f"history/{name}": values for name, values in entries.items()},
+        "status": np.asarray(standing.code[:num_cells], np.int8),
+        "kept_steps": np.asarray(standing.step[:num_cells], np.int32),
+        **history,
         **{f"final/{name}": values for name, values in final.items()},
     }
 
 
-def _filled(values: np.ndarray, missing: int) -> np.ndarray:
-    """A history with NaN where its batch had ended."""
-    return np.concatenate([values, np.full((len(values), missing), np.nan, np.float32)], axis=1)
-
-
-def _evaluated(plan: Plan, part: Part, batch: np.ndarray, way: _Way) -> Arrays:
+def _evaluated(trial: Trial, part: Part, batch: np.ndarray, way: Way) -> Arrays:
     """Final numbers that the trial has a function of its own for, cell by cell."""
     rows = []
     for lane, position in enumerate(batch):
         hparams = type(part.group.hparams)(*(column[position] for column in part.group.hparams))
         state = jax.tree.map(lambda leaf, lane=lane: leaf[lane], way.run.state)
-        found = plan.trial.evaluate(plan.trial.learner(hparams, part.settings), state, part.dataset)
+        found = trial.evaluate(trial.learner(hparams, part.settings), state, part.dataset)
         rows.append({name: np.float32(value) for name, value in found.items()})
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-
-
-def _kept(finished: list[Arrays], way: _Way) -> Arrays:
-    """A chunk on its way, for a file."""
-    done = {
-        f"{place}/{name}": values for place, arrays in enumerate(finished) for name, values in arrays.items()
-    }
-    on_the_way = {f"way/{name}": values for name, values in way.arrays().items()}
-    return {"batch": np.array(len(finished))} | done | on_the_way
-
-
-def _group_of(arrays: Arrays, prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}

@@ -18,6 +18,7 @@ from jaxnets.sweep.grid import Grid
 from jaxnets.sweep.lanes import Candidate, chosen, measured, memory_of
 from jaxnets.sweep.program import Program, compile_program
 from jaxnets.sweep.trial import Trial
+from jaxnets.sweep.way import Way, advanced
 
 CHUNK_SECONDS = 2.0
 """Least work between two files, so that writing them is a small part."""
@@ -51,6 +52,13 @@ class Part(NamedTuple):
     def chunks(self) -> list[list[np.ndarray]]:
         """The batches of each file."""
         return [self.batches[k : k + self.per_chunk] for k in range(0, len(self.batches), self.per_chunk)]
+
+    def advanced(self, batch: np.ndarray, way: Way, until: int | None = None) -> Way:
+        """A batch one entry further, at most to a step; see :func:`jaxnets.sweep.way.advanced`."""
+        until = until or self.program.num_steps
+        return advanced(
+            self.program, self.group, batch, self.dataset, way, shares_seed=self.shares_seed, until=until
+        )
 
 
 @dataclasses.dataclass(frozen=True)
