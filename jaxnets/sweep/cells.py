@@ -88,11 +88,19 @@ def _in_32_bits(column: Sequence[float | int]) -> np.ndarray:
     return np.array(column, np.int32 if is_whole else np.float32)
 
 
-def batches_of(group: Group, width: int, shares_seed: bool) -> list[np.ndarray]:
-    """Positions in the group that are trained side by side; where they share a seed, of one seed each."""
-    positions = np.arange(len(group.numbers))
+def batches_of(
+    group: Group, width: int, shares_seed: bool, positions: np.ndarray | None = None
+) -> list[np.ndarray]:
+    """Positions in the group that are trained side by side; where they share a seed, of one seed each.
+
+    Args:
+        positions: those that there are still; by default all.
+    """
+    positions = np.arange(len(group.numbers)) if positions is None else positions
     alike = (
-        [positions[group.seeds == seed] for seed in np.unique(group.seeds)] if shares_seed else [positions]
+        [positions[group.seeds[positions] == seed] for seed in np.unique(group.seeds[positions])]
+        if shares_seed
+        else [positions]
     )
     return [rows[start : start + width] for rows in alike for start in range(0, len(rows), width)]
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
+from jaxnets import status
 from jaxnets.sweep import way as ways
 from jaxnets.sweep.identity import manifest_of
 from jaxnets.sweep.plan import Part, Plan
@@ -55,10 +58,19 @@ def run(
         >>> sweep.run(ready).best("loss").point
         {'rate': 0.1}
     """
-    if out is None:
-        return _collected(plan, None, report)
-    with Store(out, manifest_of(plan), resume=resume, fresh=fresh) as store:
+    with opened(plan, out, {}, resume=resume, fresh=fresh) as store:
         return _collected(plan, store, report)
+
+
+def opened(
+    plan: Plan, out: str | Path | None, about: dict[str, Any], *, resume: bool, fresh: bool
+) -> AbstractContextManager[Store | None]:
+    """The store of a sweep, or None where nothing is to be kept.
+
+    Args:
+        about: what its numbers depend on beside the plan.
+    """
+    return Store(out, manifest_of(plan, about), resume=resume, fresh=fresh) if out else nullcontext()
 
 
 def _collected(plan: Plan, store: Store | None, report: Callable | None) -> SweepResult:
@@ -105,24 +117,33 @@ def _on_the_way(finished: list[Arrays], way: Way) -> Arrays:
 
 
 def arrays_of(plan: Plan, part: Part, batch: np.ndarray, way: Way) -> Arrays:
-    """What is kept of a finished batch, without what filled it up."""
-    num_cells, standing = len(batch), jax.device_get(way.run.status)
-    missing = part.program.num_segments - way.entries["step"].shape[1]
-    nothing = np.full((num_cells, missing), np.nan, np.float32)
-    history = {
-        f"history/{name}": np.concatenate([values[:num_cells], nothing], axis=1)
-        for name, values in way.entries.items()
-        if name != "step"
-    }
-    final = {name: values[:num_cells] for name, values in way.final.items()}
+    """The record of a batch that made all steps."""
+    record = record_of(part, batch, way.arrays(len(batch)))
     if plan.trial.evaluate:
-        final = _evaluated(plan.trial, part, batch, way)
+        record |= {
+            f"final/{name}": values for name, values in _evaluated(plan.trial, part, batch, way).items()
+        }
+    return record
+
+
+def record_of(part: Part, positions: np.ndarray, arrays: Arrays, code: int | None = None) -> Arrays:
+    """What is kept of cells that have ended, from their arrays; their states are not.
+
+    Args:
+        code: their status, where it is not what the runs say.
+    """
+    entries = ways.under(arrays, "entry/")
+    missing = part.program.num_segments - entries.pop("step").shape[1]
+    nothing = np.full((len(positions), missing), np.nan, np.float32)
+    codes = np.asarray(arrays["status"], np.int8)
+    if code is not None:
+        codes = np.where(codes == status.OK, np.int8(code), codes)
     return {
-        "cell": part.group.numbers[batch],
-        "status": np.asarray(standing.code[:num_cells], np.int8),
-        "kept_steps": np.asarray(standing.step[:num_cells], np.int32),
-        **history,
-        **{f"final/{name}": values for name, values in final.items()},
+        "cell": part.group.numbers[positions],
+        "status": codes,
+        "kept_steps": np.asarray(arrays["kept_steps"], np.int32),
+        **{f"history/{name}": np.concatenate([values, nothing], axis=1) for name, values in entries.items()},
+        **{name: values for name, values in arrays.items() if name.startswith("final/")},
     }
 
 

@@ -20,10 +20,13 @@ from jaxnets.sweep.plan import Plan
 FORMAT = 1
 
 
-def manifest_of(plan: Plan) -> dict[str, Any]:
+def manifest_of(plan: Plan, about: dict[str, Any]) -> dict[str, Any]:
     """Code, versions, platform, points, seeds, data and lanes of a sweep, with one hash of it all.
 
     The number of devices is not among them: no bit depends on it.
+
+    Args:
+        about: what else they depend on.
     """
     program = plan.parts[0].program
     identity = {
@@ -49,6 +52,7 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
             }
             for number, part in enumerate(plan.parts)
         },
+        **about,
     }
     return identity | {"sweep": hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]}
 

@@ -53,6 +53,10 @@ class Part(NamedTuple):
         """The batches of each file."""
         return [self.batches[k : k + self.per_chunk] for k in range(0, len(self.batches), self.per_chunk)]
 
+    def batches_among(self, positions: np.ndarray) -> list[np.ndarray]:
+        """Some positions of the group, packed into batches."""
+        return batches_of(self.group, self.program.width, self.shares_seed, positions)
+
     def advanced(self, batch: np.ndarray, way: Way, until: int | None = None) -> Way:
         """A batch one entry further, at most to a step; see :func:`jaxnets.sweep.way.advanced`."""
         until = until or self.program.num_steps

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from jaxnets.sweep.plan import Plan
 
 
+STOPPED = len(status.NAMES)
+"""The status of a cell that made fewer steps because others were better."""
+STATUSES = (*status.NAMES, "stopped")
+
+
 class Best(NamedTuple):
     """The best point of a grid.
 
@@ -27,7 +32,7 @@ class Best(NamedTuple):
         point: its values.
         mean: of the metric over its seeds.
         std: likewise.
-        left_out: points with a diverged seed or without a number, which cannot be the best.
+        left_out: points with a seed that diverged, was stopped or has no number: they cannot be the best.
     """
 
     point: dict[str, Any]
@@ -66,7 +71,7 @@ class SweepResult:
         for name in plan.grid.names:
             columns[name] = _column([points[point][name] for point in of_point])
         columns["seed"] = np.array(plan.seeds, np.int64)[cells % len(plan.seeds)]
-        columns["status"] = np.array(status.NAMES)[_joined(chunks, "status")[order]]
+        columns["status"] = np.array(STATUSES)[_joined(chunks, "status")[order]]
         columns["step"] = _joined(chunks, "kept_steps")[order]
         names = dict.fromkeys(name for chunk in chunks for name in chunk)
         history = {
@@ -112,15 +117,15 @@ class SweepResult:
     def over_seeds(self, metric: str) -> pd.DataFrame:
         """Of each point: mean, standard deviation and 95 % interval of the mean over its seeds.
 
-        A diverged seed has no number, and a point with one has no mean: ``diverged`` counts them. The
-        interval is Student's.
+        A seed that diverged or was stopped has no number, and a point with one has no mean: ``diverged``
+        counts the former. The interval is Student's.
         """
         from scipy import stats
 
         frame = self.to_pandas()
         check.choice("metric", metric, self.metrics)
         frame["diverged"] = frame["status"] == "diverged"
-        frame[metric] = frame[metric].where(~frame["diverged"])
+        frame[metric] = frame[metric].where(~frame["status"].isin(["diverged", "stopped"]))
         names = list(self.names) or ["cell"]
         if not self.names:
             frame["cell"] = 0
@@ -144,7 +149,7 @@ class SweepResult:
             InputError: no such column, or no point has a number.
         """
         table = self.over_seeds(metric)
-        lowest = any(word in metric for word in ("loss", "error")) if lowest is None else lowest
+        lowest = is_better_low(metric) if lowest is None else lowest
         known = table[np.isfinite(table["mean"])]
         if known.empty:
             raise InputError(f"{metric}: none of {len(table)} points has a number without a diverged seed")
@@ -169,6 +174,11 @@ class SweepResult:
         ]
         label = metric.replace("_", " ")
         return plot.heatmap(np.array(means), columns, rows, x_label=x, y_label=y, label=label)
+
+
+def is_better_low(metric: str) -> bool:
+    """Whether small is good, by a metric's name: it is a loss or an error."""
+    return "loss" in metric or "error" in metric
 
 
 def _mean(values: np.ndarray) -> float:

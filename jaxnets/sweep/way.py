@@ -39,6 +39,8 @@ class Way(NamedTuple):
         found = {f"run/{number}": np.asarray(leaf[rows]) for number, leaf in enumerate(leaves)}
         for kind, values in (("entry", self.entries), ("final", self.final)):
             found |= {f"{kind}/{name}": np.asarray(array[rows]) for name, array in values.items()}
+        standing = {"status": self.run.status.code, "kept_steps": self.run.status.step}
+        found |= {name: np.asarray(array[rows]) for name, array in standing.items()}
         return found | {"step": np.asarray(self.run.step, np.int32)}
 
 

@@ -1,0 +1,92 @@
+"""Halving: the better points go on, on curves that are those of the uncut sweep."""
+
+import numpy as np
+import pytest
+import test_sweep as base
+
+from jaxnets import sweep
+from jaxnets.check import InputError
+from jaxnets.sweep.halving import Rung, rungs_of
+
+RATES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1e30, 1.0, 3.0]
+
+
+@pytest.fixture(scope="module")
+def planned():
+    grid = sweep.Grid(learning_rate=RATES, num_steps=[90], evaluate_every=[10])
+    return sweep.plan(base.TRIAL, grid, seeds=2, lanes=4)
+
+
+@pytest.fixture(scope="module")
+def whole(planned):
+    return sweep.run(planned)
+
+
+@pytest.fixture(scope="module")
+def halved(planned):
+    return sweep.halve(planned, "loss")
+
+
+@pytest.mark.parametrize(
+    ("num", "steps", "options", "rungs"),
+    [
+        (9, 900, {}, [(100, 3), (300, 1), (900, 1)]),
+        (8, 80, {"factor": 2}, [(10, 4), (20, 2), (40, 1), (80, 1)]),
+        (27, 90, {"least_steps": 30}, [(30, 9), (90, 9)]),
+        (1, 50, {}, [(50, 1)]),
+    ],
+)
+def test_rungs_share_the_steps_alike(num, steps, options, rungs):
+    assert rungs_of(num, steps, **options) == [Rung(*rung) for rung in rungs]
+
+
+def test_the_better_points_go_on(halved, whole):
+    """By the uncut sweep's losses at the rungs, after 10 and 30 of 90 steps; a third each time."""
+    losses = whole.history["loss"].reshape(9, 2, -1).mean(axis=1)
+    losses[6] = np.inf
+    first = np.argsort(losses[:, 0])[:3]
+    best = first[np.argmin(losses[first, 2])]
+    steps = np.full(9, 10)
+    steps[first], steps[best] = 30, 90
+    kept = np.arange(9) != 6
+    np.testing.assert_array_equal(
+        halved.columns["step"].reshape(9, 2)[kept], np.stack([steps, steps], 1)[kept]
+    )
+    expected = np.full((9, 2), "stopped", object)
+    expected[6], expected[best] = "diverged", "ok"
+    assert halved.columns["status"].tolist() == expected.ravel().tolist()
+    found = halved.best("loss")
+    assert found.point["learning_rate"] == RATES[best]
+    assert found.left_out == 8
+
+
+def test_curves_are_those_of_the_uncut_runs(halved, whole):
+    for name, values in halved.history.items():
+        made = ~np.isnan(values)
+        np.testing.assert_array_equal(values[made], whole.history[name][made])
+        assert made.sum() in (
+            2 * (6 * 1 + 2 * 3 + 9),
+            2 * (5 * 1 + 2 * 3 + 9),
+        )  # without the one that diverged
+    kept = halved.columns["status"] == "ok"
+    np.testing.assert_array_equal(halved.columns["test_accuracy"][kept], whole.columns["test_accuracy"][kept])
+    assert np.isnan(halved.columns["test_accuracy"][~kept]).all()
+
+
+def test_a_stopped_halving_is_resumed_bit_for_bit(planned, halved, tmp_path):
+    def stop(ended, arrays):
+        if ended:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep.halve(planned, "loss", out=tmp_path / "out", report=stop)
+    assert base.same(sweep.halve(planned, "loss", out=tmp_path / "out", resume=True), halved)
+    with pytest.raises(InputError, match=r'halving.metric was "loss", is "valid_accuracy"'):
+        sweep.halve(planned, "valid_accuracy", out=tmp_path / "out", resume=True)
+
+
+def test_what_cannot_be_halved_is_refused(planned):
+    with pytest.raises(InputError, match="unknown metric 'los'"):
+        sweep.halve(planned, "los")
+    with pytest.raises(InputError, match="factor = 1"):
+        sweep.halve(planned, "loss", factor=1)
