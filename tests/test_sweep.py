@@ -83,7 +83,8 @@ def test_the_plan_says_what_it_takes(planned):
     assert planned.seconds > 0
     (part,) = planned.parts
     assert part.program.num_bytes > 0
-    assert sorted(np.concatenate(part.batches)) == [*range(10)]
+    assert sorted(np.concatenate(part.chunks)) == [*range(10)]
+    assert part.num_batches == 3
 
 
 def test_lanes_are_the_lone_runs(result):
@@ -165,7 +166,7 @@ def test_many_seeds_of_few_points_run_side_by_side():
     plan = sweep.plan(TRIAL, Grid(learning_rate=[0.1]), seeds=4, lanes=4)
     (part,) = plan.parts
     assert not part.shares_seed
-    assert len(part.batches) == 1
+    assert part.num_batches == 1
     result = sweep.run(plan)
     assert len(set(result.columns["loss"].tolist())) == 4
     table = result.over_seeds("loss")

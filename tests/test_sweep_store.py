@@ -1,5 +1,6 @@
 """Stopped sweeps: resumed bit for bit, damage found and named, another sweep refused, one owner a folder."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -28,7 +29,7 @@ ARRAYS = {
 @pytest.fixture(scope="module")
 def planned():
     plan = sweep.plan(base.TRIAL, base.GRID, seeds=2, lanes=2)
-    return plan.__class__(plan.trial, plan.grid, plan.seeds, (plan.parts[0]._replace(per_chunk=2),), 1)
+    return dataclasses.replace(plan, parts=(plan.parts[0]._replace(chunk_size=4),))
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +256,7 @@ def test_a_full_disk_keeps_what_is_finished(planned, whole, tmp_path, monkeypatc
 
 
 KILLED = """
-import sys
+import dataclasses, sys
 sys.path.insert(0, {tests!r})
 import test_sweep as base
 from jaxnets import sweep
@@ -263,7 +264,7 @@ from jaxnets.sweep import engine
 engine.KEEP_SECONDS = -1.0
 grid = sweep.Grid(learning_rate=sweep.log(0.001, 1, 100), num_steps=[{steps}])
 plan = sweep.plan(base.TRIAL, grid, seeds=2, lanes=2)
-plan = plan.__class__(plan.trial, plan.grid, plan.seeds, (plan.parts[0]._replace(per_chunk=5),), 1)
+plan = dataclasses.replace(plan, parts=(plan.parts[0]._replace(chunk_size=10),))
 print("begins", flush=True)
 result = sweep.run(plan, {folder!r}, resume=True)
 print(result.history["loss"].tobytes().hex()[:200], result.to_pandas().to_csv().__hash__())

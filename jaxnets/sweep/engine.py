@@ -74,46 +74,51 @@ def opened(
 
 
 def _collected(plan: Plan, store: Store | None, report: Callable | None) -> SweepResult:
-    chunks, done, number = [], 0, 0
-    for part in plan.parts:
-        for batches in part.chunks:
-            arrays = store.finished(number) if store else None
-            if arrays is None:
-                arrays = _chunk(plan, part, batches, number, store)
-                if store:
-                    store.finish(number, arrays)
-            chunks.append(arrays)
-            done, number = done + len(arrays["cell"]), number + 1
-            if report:
-                report(done, arrays)
+    chunks, done = [], 0
+    for number, (part, positions) in enumerate(tasks_of(plan)):
+        arrays = store.finished(number) if store else None
+        if arrays is None:
+            arrays = _chunk(plan, part, positions, number, store)
+            if store:
+                store.finish(number, arrays)
+        chunks.append(arrays)
+        done += len(positions)
+        if report:
+            report(done, arrays)
     return SweepResult.of_chunks(plan, chunks, store.damaged if store else [])
 
 
-def _chunk(plan: Plan, part: Part, batches: list[np.ndarray], number: int, store: Store | None) -> Arrays:
-    """The arrays of one file, from where it was left."""
+def tasks_of(plan: Plan) -> list[tuple[Part, np.ndarray]]:
+    """All chunks: of each, its part and the positions of its cells there."""
+    return [(part, positions) for part in plan.parts for positions in part.chunks]
+
+
+def _chunk(plan: Plan, part: Part, positions: np.ndarray, number: int, store: Store | None) -> Arrays:
+    """The arrays of one file, from where it was left; with other devices, from its beginning."""
+    program, batches = part.program, part.batches_among(positions)
     kept = store.begun(number) if store else None
-    first = int(kept["batch"]) if kept else 0
+    kept = kept if kept and int(kept["width"]) == program.width else {}
+    first = int(kept.get("batch", 0))
     finished = [ways.under(kept, f"{place}/") for place in range(first)]
     for place in range(first, len(batches)):
-        way = ways.of_arrays(part.program, ways.under(kept, "way/")) if kept else ways.begun(part.program)
-        kept, saved = None, time.monotonic()
-        while way.step < part.program.num_steps:
+        way = ways.of_arrays(program, ways.under(kept, "way/")) if kept else ways.begun(program)
+        kept, saved = {}, time.monotonic()
+        while way.step < program.num_steps:
             way = part.advanced(batches[place], way)
-            is_over = way.step >= part.program.num_steps
-            if store and not is_over and time.monotonic() - saved > KEEP_SECONDS:
-                store.keep(number, _on_the_way(finished, way))
+            if store and way.step < program.num_steps and time.monotonic() - saved > KEEP_SECONDS:
+                store.keep(number, _on_the_way(finished, way, program.width))
                 saved = time.monotonic()
         finished.append(arrays_of(plan, part, batches[place], way))
     return {name: np.concatenate([arrays[name] for arrays in finished]) for name in finished[0]}
 
 
-def _on_the_way(finished: list[Arrays], way: Way) -> Arrays:
+def _on_the_way(finished: list[Arrays], way: Way, width: int) -> Arrays:
     """A chunk's finished batches and the one that is not."""
     done = {
         f"{place}/{name}": values for place, arrays in enumerate(finished) for name, values in arrays.items()
     }
     here = {f"way/{name}": values for name, values in way.arrays().items()}
-    return {"batch": np.array(len(finished))} | done | here
+    return {"batch": np.array(len(finished)), "width": np.array(width)} | done | here
 
 
 def arrays_of(plan: Plan, part: Part, batch: np.ndarray, way: Way) -> Arrays:

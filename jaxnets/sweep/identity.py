@@ -48,7 +48,7 @@ def manifest_of(plan: Plan, about: dict[str, Any]) -> dict[str, Any]:
                 "data": fingerprint(part.dataset),
                 "lanes": part.program.lanes,
                 "shares_seed": part.shares_seed,
-                "cells_a_chunk": part.program.width * part.per_chunk,
+                "chunk_size": part.chunk_size,
             }
             for number, part in enumerate(plan.parts)
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +14,7 @@ import numpy as np
 from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.sweep.program import Program
+from jaxnets.sweep.store import manifest_in
 
 WIDER = 4
 """A candidate has so many times the lanes of the one before."""
@@ -22,6 +24,27 @@ GAIN = 0.95
 """A wider one is better if it takes less than this share of the time."""
 PROBE_SECONDS = 0.1
 """Least time of the steps that are timed."""
+
+
+class Layout(NamedTuple):
+    """How cells are laid out, as far as that is known; None is to be measured.
+
+    Attributes:
+        lanes: cells side by side on a device.
+        chunk_size: most cells whose results are one file.
+    """
+
+    lanes: int | None = None
+    chunk_size: int | None = None
+
+
+def layouts_in(folder: str | Path, num_parts: int) -> list[Layout]:
+    """The layouts of the sweep that a folder holds, one a static combination; unknown ones where it has none."""
+    found = manifest_in(folder).get("parts", {})
+    return [
+        Layout(**{name: part.get(name) for name in Layout._fields})
+        for part in (found.get(str(number), {}) for number in range(num_parts))
+    ]
 
 
 class Candidate(NamedTuple):

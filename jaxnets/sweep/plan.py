@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -15,11 +16,13 @@ from jaxnets.data.dataset import Dataset
 from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import Group, batches_of, groups, inputs_of, seeds_of
 from jaxnets.sweep.grid import Grid
-from jaxnets.sweep.lanes import Candidate, chosen, measured, memory_of
+from jaxnets.sweep.lanes import Candidate, Layout, chosen, layouts_in, measured, memory_of
 from jaxnets.sweep.program import Program, compile_program
 from jaxnets.sweep.trial import Trial
 from jaxnets.sweep.way import Way, advanced
 
+LEAST_POINTS = 8
+"""With fewer points, cells of different seeds stand side by side."""
 CHUNK_SECONDS = 2.0
 """Least work between two files, so that writing them is a small part."""
 
@@ -32,11 +35,9 @@ class Part(NamedTuple):
         settings: complete.
         dataset: on the device.
         program: compiled.
-        shares_seed: whether the cells of a batch have one seed, so they share their rows.
-        batches: positions in the group that are trained side by side; the last ones may be shorter than the
-            program is wide, and are filled up with their last cell.
-        per_chunk: batches whose results are one file.
-        seconds: expected of one batch.
+        shares_seed: whether cells side by side have one seed, so they share their rows.
+        chunk_size: most cells whose results are one file; whatever the number of devices.
+        seconds: expected of cells side by side.
     """
 
     group: Group
@@ -44,17 +45,21 @@ class Part(NamedTuple):
     dataset: Dataset
     program: Program
     shares_seed: bool
-    batches: list[np.ndarray]
-    per_chunk: int
+    chunk_size: int
     seconds: float
 
     @property
-    def chunks(self) -> list[list[np.ndarray]]:
-        """The batches of each file."""
-        return [self.batches[k : k + self.per_chunk] for k in range(0, len(self.batches), self.per_chunk)]
+    def chunks(self) -> list[np.ndarray]:
+        """Positions in the group of each file's cells."""
+        return batches_of(self.group, self.chunk_size, self.shares_seed)
+
+    @property
+    def num_batches(self) -> int:
+        """How many times the program makes whole runs."""
+        return sum(len(self.batches_among(chunk)) for chunk in self.chunks)
 
     def batches_among(self, positions: np.ndarray) -> list[np.ndarray]:
-        """Some positions of the group, packed into batches."""
+        """Some positions of the group, as many at a time as the program is wide."""
         return batches_of(self.group, self.program.width, self.shares_seed, positions)
 
     def advanced(self, batch: np.ndarray, way: Way, until: int | None = None) -> Way:
@@ -82,8 +87,8 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Expected, of all batches."""
-        return sum(part.seconds * len(part.batches) for part in self.parts)
+        """Expected of the whole."""
+        return sum(part.seconds * part.num_batches for part in self.parts)
 
     def __str__(self) -> str:
         points, seeds = _counted(len(self.grid), "point"), _counted(len(self.seeds), "seed")
@@ -106,7 +111,7 @@ class Plan:
             "".join(f"{name} {value}, " for name, value in varied.items())
             + f"{_counted(len(part.group.numbers), 'cell')} {mode}{devices}, "
             f"{_counted(len(part.chunks), 'chunk')}, {per_lane:.3g} MB a lane, "
-            f"about {_duration(part.seconds * len(part.batches))}"
+            f"about {_duration(part.seconds * part.num_batches)}"
         )
 
 
@@ -119,6 +124,7 @@ def plan(
     lanes: int | None = None,
     devices: Sequence[jax.Device] | None = None,
     memory: int | None = None,
+    like: str | Path | None = None,
     **options: Any,
 ) -> Plan:
     """Compiles and measures what a sweep needs; nothing of it has run yet.
@@ -132,6 +138,7 @@ def plan(
         lanes: cells side by side on a device; by default measured. A run's last bits depend on it.
         devices: to spread the lanes over; by default all of this process.
         memory: bytes that may be used of each device; by default what it has.
+        like: the folder of a sweep that is to be gone on with: lanes and files are as there.
         options: for a function: ``num_steps``, ``batch_size``, ``metrics``, ``hparams``, ``settings``, see
             :func:`~jaxnets.sweep.trial.of_function`.
 
@@ -153,7 +160,12 @@ def plan(
         check.count("lanes", lanes, 1)
     devices = tuple(devices or jax.local_devices())
     wanted, read = seeds_of(seeds), _reader(source)
-    built = [_part(source, group, read, lanes, devices, memory) for group in groups(source, grid, wanted)]
+    found = groups(source, grid, wanted)
+    layouts = layouts_in(like, len(found)) if like else [Layout(lanes)] * len(found)
+    built = [
+        _part(source, group, read, layout, devices, memory)
+        for group, layout in zip(found, layouts, strict=True)
+    ]
     parts, counts = zip(*built, strict=True)
     return Plan(source, grid, tuple(wanted), parts, sum(counts))
 
@@ -173,7 +185,7 @@ def _reader(trial: Trial) -> Callable[[Any], tuple[Dataset, Dataset]]:
 
 
 def _part(
-    trial: Trial, group: Group, read: Callable, lanes: int | None, devices: tuple, memory: int | None
+    trial: Trial, group: Group, read: Callable, layout: Layout, devices: tuple, memory: int | None
 ) -> tuple[Part, int]:
     """One static combination, with the number of programs that were compiled for it."""
     host, dataset = read(group.settings)
@@ -181,8 +193,8 @@ def _part(
     check.count("num_steps", settings.num_steps, 1, 2**31 - 1)
     num_seeds = len(np.unique(group.seeds))
     num_points = len(group.numbers) // num_seeds
-    shares_seed = num_seeds == 1 or num_points >= 8
-    side_by_side = num_points if shares_seed else num_points * num_seeds
+    shares_seed = num_seeds == 1 or num_points >= LEAST_POINTS
+    side_by_side = num_points if shares_seed else len(group.numbers)
 
     def candidate(lanes: int) -> Candidate:
         program = compile_program(
@@ -192,12 +204,12 @@ def _part(
         return measured(program, *inputs_of(group, batch, program.width, shares_seed), dataset)
 
     (program, seconds), count = chosen(
-        candidate, lanes, most=-(-side_by_side // len(devices)), num_cells=len(group.numbers),
+        candidate, layout.lanes, most=-(-side_by_side // len(devices)), num_cells=len(group.numbers),
         limit=memory or memory_of(devices[0]),
     )  # fmt: skip
-    batches = batches_of(group, program.width, shares_seed)
-    per_chunk = max(1, min(len(batches), round(CHUNK_SECONDS / max(seconds, 1e-6))))
-    return Part(group, settings, dataset, program, shares_seed, batches, per_chunk, seconds), count
+    size = layout.chunk_size or program.width * max(1, round(CHUNK_SECONDS / max(seconds, 1e-3)))
+    size = min(size, -(-side_by_side // program.lanes) * program.lanes)
+    return Part(group, settings, dataset, program, shares_seed, size, seconds), count
 
 
 def _counted(number: int, what: str) -> str:

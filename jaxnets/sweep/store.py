@@ -54,7 +54,7 @@ class Store:
             if path.exists() and not fresh:
                 if not resume:
                     raise InputError(f"{self.folder}: holds a sweep; resume it, or start afresh")
-                different = _differences(_manifest_of(path), self.manifest)
+                different = _differences(manifest_in(self.folder), self.manifest)
                 if different:
                     raise InputError(f"{self.folder}: another sweep: {'; '.join(different)}")
                 self._remove(".*")
@@ -142,10 +142,18 @@ class Store:
         return InputError(f"{self.folder}: {error.strerror or error}; what was finished is kept")
 
 
-def _manifest_of(path: Path) -> dict[str, Any]:
+def manifest_in(folder: str | Path) -> dict[str, Any]:
+    """The manifest of the sweep that a folder holds; empty where it holds none.
+
+    Raises:
+        InputError: the file is none.
+    """
+    path = Path(folder) / "manifest.json"
     try:
         found = json.loads(path.read_text(encoding="utf8"))
-    except ValueError:
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError):
         found = None
     if not isinstance(found, dict):
         raise InputError(f"{path}: no manifest of a sweep; start afresh")
