@@ -73,6 +73,10 @@ class Common:
     """Goes on with the sweep in the output folder."""
     fresh: bool = False
     """Removes the sweep in the output folder first."""
+    share: bool = False
+    """Lets other processes with the same words take their part of the sweep."""
+    halving: bool = False
+    """Only the better third of the points goes on, again and again."""
 
 
 class Goal(NamedTuple):

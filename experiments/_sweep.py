@@ -31,11 +31,17 @@ def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any
     grid = Grid.parse(common.grid, common.space)
     if common.resume and common.fresh:
         raise InputError("--resume and --fresh, allowed is one of them")
+    if common.share and (common.halving or common.lanes is None):
+        raise InputError("--share, allowed with --lanes NUM (the same for all) and without --halving")
     for name, (hparams, settings) in rows.items():
         out = common.out or pathlib.Path("runs") / experiment.name
         out = out / name if len(rows) > 1 else out
         trial = experiment.trial(hparams, settings)._replace(name=f"{experiment.name} {name}")
-        plan = sweep.plan(trial, grid, seeds=common.seeds or 1, lanes=common.lanes)
+        like = out if common.resume or common.share else None
+        size = common.lanes if common.share else None  # measured by nobody, so all that share agree
+        plan = sweep.plan(
+            trial, grid, seeds=common.seeds or 1, lanes=common.lanes, chunk_size=size, like=like
+        )
         print(plan, flush=True)
         if not common.plan:
             _report.prepare(out)
@@ -45,7 +51,12 @@ def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any
 
 def _sweep_row(plan: Plan, common: Common, out: pathlib.Path) -> None:
     with progress(plan) as report:
-        result = sweep.run(plan, out, resume=common.resume, fresh=common.fresh, report=report)
+        ways = {"resume": common.resume, "fresh": common.fresh, "report": report}
+        if common.halving:
+            metric = main_metric([*plan.parts[0].program.metrics])
+            result = sweep.halve(plan, metric, out=out, **ways)
+        else:
+            result = sweep.run(plan, out, share=common.share, **ways)
     for line in result.damaged:
         print(f"made anew: {line}", file=sys.stderr)
     metric = main_metric(result.metrics)
@@ -73,7 +84,7 @@ def _conclusion(result: SweepResult, metric: str) -> str:
     except InputError as refusal:
         return str(refusal)
     point = ", ".join(f"{name} {_word(value)}" for name, value in best.point.items())
-    left_out = f"; {best.left_out} points left out: a seed diverged there" if best.left_out else ""
+    left_out = f"; {best.left_out} points left out: a seed diverged or was stopped" if best.left_out else ""
     return f"best {metric.replace('_', ' ')} {best.mean:.4g}: {point}{left_out}"
 
 
@@ -129,9 +140,9 @@ def progress(plan: Plan) -> Iterator[Callable[[int, Arrays], None]]:
                 lowest = "loss" in metric or "error" in metric
                 best.append((np.nanmin if lowest else np.nanmax)(values))
                 best[:] = [min(best) if lowest else max(best)]
-        left = (time.monotonic() - begun) / done * (plan.num_cells - done)
         so_far = f", best {metric.replace('_', ' ')} {best[0]:.4g}" if best else ""
-        return f"{done} of {plan.num_cells} cells{so_far}, {left:.0f} s left"
+        left = (time.monotonic() - begun) * (plan.num_cells / done - 1) if done else np.inf
+        return f"{done} of {plan.num_cells} cells{so_far}" + f", {left:.0f} s left" * bool(done)
 
     if not console.is_terminal:
         yield lambda done, arrays: print(news(done, arrays), file=sys.stderr, flush=True)

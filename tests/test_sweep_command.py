@@ -65,6 +65,7 @@ def test_two_names_give_a_heat_map(tmp_path):
         (["--grid", "learning_rate=1,2", "--resume", "--fresh"], "--resume and --fresh, allowed is one"),
         (["--grid", "learning_rate=1,2", "--lanes", "0"], "lanes = 0"),
         (["--plan"], "--plan, allowed with --grid"),
+        (["--grid", "learning_rate=1,2", "--share", "--halving"], "--share, allowed with --lanes"),
     ],
 )
 def test_what_is_no_sweep_is_refused_in_a_line(words, message, capsys, tmp_path):
@@ -74,6 +75,14 @@ def test_what_is_no_sweep_is_refused_in_a_line(words, message, capsys, tmp_path)
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_halving_says_who_went_on(tmp_path, capsys):
+    words = [*WORDS, "--grid", "learning_rate=log:0.1:30:6", "--halving", "--out", str(tmp_path)]
+    assert command.main(words) == 0
+    assert "4 points left out" in capsys.readouterr().out
+    statuses = [row["status"] for row in read(tmp_path / "table.csv")]
+    assert sorted(set(statuses)) == ["ok", "stopped"]
 
 
 def test_points_are_compared_by_the_validation_rows_or_the_loss():

@@ -1,6 +1,5 @@
 """Stopped sweeps: resumed bit for bit, damage found and named, another sweep refused, one owner a folder."""
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -28,8 +27,7 @@ ARRAYS = {
 
 @pytest.fixture(scope="module")
 def planned():
-    plan = sweep.plan(base.TRIAL, base.GRID, seeds=2, lanes=2)
-    return dataclasses.replace(plan, parts=(plan.parts[0]._replace(chunk_size=4),))
+    return sweep.plan(base.TRIAL, base.GRID, seeds=2, lanes=2, chunk_size=4)
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +227,51 @@ def test_the_second_process_is_refused_with_the_first_ones_number(tmp_path):
     Store(tmp_path, MANIFEST, resume=True).close()
 
 
+def test_one_that_shares_and_one_that_does_not_exclude_each_other(tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxnets.sweep.lock.WAIT_SECONDS", 0.1)
+    for mine, others in ((True, False), (False, True)):
+        with (
+            Store(tmp_path, MANIFEST, share=mine, fresh=True),
+            pytest.raises(InputError, match="works on it"),
+        ):
+            Store(tmp_path, MANIFEST, share=others, resume=True)
+    first, second = Store(tmp_path, MANIFEST, share=True, fresh=True), Store(tmp_path, MANIFEST, share=True)
+    with first, second, pytest.raises(InputError, match="seeds was"):
+        Store(tmp_path, MANIFEST | {"seeds": [7]}, share=True)
+
+
+SHARED = """
+import sys
+sys.path.insert(0, {tests!r})
+import test_sweep_store as store
+plan = store.shared_plan()
+print("begins", flush=True)
+result = store.sweep.run(plan, {folder!r}, share=True, resume=True)
+print(result.history["loss"].tobytes().hex())
+"""
+
+
+def shared_plan():
+    grid = sweep.Grid(learning_rate=sweep.log(0.001, 1, 40), num_steps=[40])
+    return sweep.plan(base.TRIAL, grid, lanes=2, chunk_size=2)
+
+
+def test_processes_share_a_folder_and_take_over_what_a_killed_one_began(tmp_path):
+    """20 chunks; one of two processes is killed on its way, the other ends with the bits of one alone."""
+    code = SHARED.format(tests=os.path.dirname(__file__), folder=str(tmp_path / "out"))
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    options = {"stdout": subprocess.PIPE, "text": True, "env": environment}
+    first, second = (subprocess.Popen([sys.executable, "-c", code], **options) for _ in range(2))
+    assert first.stdout.readline() == "begins\n"
+    time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    lines = second.communicate()[0].splitlines()
+    assert lines[0] == "begins"
+    assert lines[1] == sweep.run(shared_plan()).history["loss"].tobytes().hex()
+    assert files(tmp_path / "out") == [f"{number:06}.chunk" for number in range(20)]
+
+
 def test_a_folder_that_cannot_be_used_is_one_line(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match=r"Not a directory|File exists"):
@@ -256,15 +299,14 @@ def test_a_full_disk_keeps_what_is_finished(planned, whole, tmp_path, monkeypatc
 
 
 KILLED = """
-import dataclasses, sys
+import sys
 sys.path.insert(0, {tests!r})
 import test_sweep as base
 from jaxnets import sweep
 from jaxnets.sweep import engine
 engine.KEEP_SECONDS = -1.0
 grid = sweep.Grid(learning_rate=sweep.log(0.001, 1, 100), num_steps=[{steps}])
-plan = sweep.plan(base.TRIAL, grid, seeds=2, lanes=2)
-plan = dataclasses.replace(plan, parts=(plan.parts[0]._replace(chunk_size=10),))
+plan = sweep.plan(base.TRIAL, grid, seeds=2, lanes=2, chunk_size=10)
 print("begins", flush=True)
 result = sweep.run(plan, {folder!r}, resume=True)
 print(result.history["loss"].tobytes().hex()[:200], result.to_pandas().to_csv().__hash__())

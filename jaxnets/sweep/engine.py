@@ -21,6 +21,8 @@ from jaxnets.sweep.store import Store
 from jaxnets.sweep.trial import Trial
 from jaxnets.sweep.way import Way
 
+WAIT_SECONDS = 0.2
+"""Between two looks at what others finish."""
 KEEP_SECONDS = 10.0
 """A chunk's state is kept on its way where so much work would be lost."""
 
@@ -31,6 +33,7 @@ def run(
     *,
     resume: bool = False,
     fresh: bool = False,
+    share: bool = False,
     report: Callable[[int, Arrays], None] | None = None,
 ) -> SweepResult:
     """Trains every cell of a plan.
@@ -43,6 +46,8 @@ def run(
             alone.
         resume: go on with the sweep in the folder; finished chunks are read, not trained.
         fresh: remove the sweep in the folder.
+        share: let other processes that are given the same plan and folder take their part, chunk by chunk;
+            what one that is killed had begun, another takes over.
         report: called with the number of cells that are done and a finished chunk's arrays.
 
     Raises:
@@ -58,34 +63,56 @@ def run(
         >>> sweep.run(ready).best("loss").point
         {'rate': 0.1}
     """
-    with opened(plan, out, {}, resume=resume, fresh=fresh) as store:
+    with opened(plan, out, {}, resume=resume, fresh=fresh, share=share) as store:
         return _collected(plan, store, report)
 
 
 def opened(
-    plan: Plan, out: str | Path | None, about: dict[str, Any], *, resume: bool, fresh: bool
+    plan: Plan, out: str | Path | None, about: dict[str, Any], *, resume: bool, fresh: bool, share: bool
 ) -> AbstractContextManager[Store | None]:
     """The store of a sweep, or None where nothing is to be kept.
 
     Args:
         about: what its numbers depend on beside the plan.
     """
-    return Store(out, manifest_of(plan, about), resume=resume, fresh=fresh) if out else nullcontext()
+    if out is None:
+        return nullcontext()
+    return Store(out, manifest_of(plan, about), resume=resume, fresh=fresh, share=share)
 
 
 def _collected(plan: Plan, store: Store | None, report: Callable | None) -> SweepResult:
-    chunks, done = [], 0
-    for number, (part, positions) in enumerate(tasks_of(plan)):
-        arrays = store.finished(number) if store else None
-        if arrays is None:
-            arrays = _chunk(plan, part, positions, number, store)
-            if store:
-                store.finish(number, arrays)
-        chunks.append(arrays)
-        done += len(positions)
-        if report:
-            report(done, arrays)
+    waiting, chunks, done = dict(enumerate(tasks_of(plan))), [], 0
+    while waiting:
+        before = len(waiting)
+        for number, (part, positions) in [*waiting.items()]:
+            arrays = _claimed(plan, part, positions, number, store)
+            if arrays is not None:
+                del waiting[number]
+                chunks.append(arrays)
+                done += len(positions)
+                if report:
+                    report(done, arrays)
+        if len(waiting) == before:
+            time.sleep(WAIT_SECONDS)  # others work on all that is left
     return SweepResult.of_chunks(plan, chunks, store.damaged if store else [])
+
+
+def _claimed(
+    plan: Plan, part: Part, positions: np.ndarray, number: int, store: Store | None
+) -> Arrays | None:
+    """The arrays of a chunk, read or trained; None where another process works on it."""
+    if store is None:
+        return _chunk(plan, part, positions, number, None)
+    arrays = store.finished(number)
+    if arrays is None and store.claim(number):
+        try:
+            arrays = store.finished(number)  # the one that had it may have finished it since
+            if arrays is None:
+                arrays = _chunk(plan, part, positions, number, store)
+                store.finish(number, arrays)
+        finally:
+            store.release(number)
+    return arrays
 
 
 def tasks_of(plan: Plan) -> list[tuple[Part, np.ndarray]]:

@@ -80,7 +80,7 @@ def halve(
         least_steps: of the first rung; by default so that one point, or a few, make all steps.
         lowest: whether small is good; by default where the name says loss or error.
         out: as for :func:`~jaxnets.sweep.run`, and so are ``resume`` and ``fresh``.
-        report: called with the number of cells that have ended, and the arrays of a batch at its rung.
+        report: called after each rung with the number of cells that have ended, and a batch's arrays.
 
     Raises:
         InputError: several static combinations, no such metric, or as :func:`~jaxnets.sweep.run`.
@@ -88,13 +88,14 @@ def halve(
     if len(plan.parts) > 1:
         raise InputError(f"halving: {len(plan.parts)} static combinations, allowed is one")
     program = plan.parts[0].program
+    check.choice("metric", metric, program.metrics)
     rungs = [
         rung._replace(step=min(-(-rung.step // program.interval) * program.interval, program.num_steps))
         for rung in rungs_of(len(plan.grid), program.num_steps, factor=factor, least_steps=least_steps)
     ]
     lowest = is_better_low(metric) if lowest is None else lowest
     about = {"halving": {"metric": metric, "rungs": [list(rung) for rung in rungs], "lowest": lowest}}
-    with opened(plan, out, about, resume=resume, fresh=fresh) as store:
+    with opened(plan, out, about, resume=resume, fresh=fresh, share=False) as store:
         chunks = [*_climb(plan, metric, rungs, lowest, store, report or (lambda *news: None))]
         return SweepResult.of_chunks(plan, chunks, store.damaged if store else [])
 
@@ -116,7 +117,6 @@ def _climb(
                     store.finish(number, arrays)
             held |= {position: _row(arrays, row) for row, position in enumerate(batch.tolist())}
             number += 1
-            report(num_ended, arrays)
         kept = alive if is_last else _best(plan, part, alive, held, metric, rung.num_kept, lowest)
         stopped = alive if is_last else np.setdiff1d(alive, kept)
         for position in stopped.tolist():
@@ -124,6 +124,7 @@ def _climb(
                 held[position] if is_last else record_of(part, np.array([position]), held[position], STOPPED)
             )
         alive, num_ended = kept, num_ended + len(stopped)
+        report(num_ended, arrays)
 
 
 def _to_rung(
@@ -141,8 +142,6 @@ def _best(
     plan: Plan, part: Part, alive: np.ndarray, held: dict[int, Arrays], metric: str, num: int, lowest: bool
 ) -> np.ndarray:
     """The cells of the points with the best means; those of equal means in the grid's order."""
-    first = held[int(alive[0])]
-    check.choice("metric", metric, [*ways.under(first, "entry/")])
     points = part.group.numbers[alive] // len(plan.seeds)
     values = np.array([_last(held[position], metric) for position in alive.tolist()])
     means = {point: values[points == point].mean() for point in dict.fromkeys(points.tolist())}

@@ -39,7 +39,7 @@ class Layout(NamedTuple):
 
 
 def layouts_in(folder: str | Path, num_parts: int) -> list[Layout]:
-    """The layouts of the sweep that a folder holds, one a static combination; unknown ones where it has none."""
+    """The layouts of the sweep that a folder holds, one a static combination; unknown where it has none."""
     found = manifest_in(folder).get("parts", {})
     return [
         Layout(**{name: part.get(name) for name in Layout._fields})

@@ -122,6 +122,7 @@ def plan(
     *,
     seeds: int | Sequence[int] = 1,
     lanes: int | None = None,
+    chunk_size: int | None = None,
     devices: Sequence[jax.Device] | None = None,
     memory: int | None = None,
     like: str | Path | None = None,
@@ -136,6 +137,7 @@ def plan(
         data: for a function, what :func:`jaxnets.train.run` takes.
         seeds: how many (0, 1, ...), or which; each gives initialisation, order of rows and dropout.
         lanes: cells side by side on a device; by default measured. A run's last bits depend on it.
+        chunk_size: most cells whose results are one file; by default some seconds' work.
         devices: to spread the lanes over; by default all of this process.
         memory: bytes that may be used of each device; by default what it has.
         like: the folder of a sweep that is to be gone on with: lanes and files are as there.
@@ -156,12 +158,13 @@ def plan(
         (2, 1)
     """
     source = trials.of(source, data, grid.names, **options)
-    if lanes is not None:
-        check.count("lanes", lanes, 1)
+    for name, number in (("lanes", lanes), ("chunk_size", chunk_size)):
+        if number is not None:
+            check.count(name, number, 1)
     devices = tuple(devices or jax.local_devices())
     wanted, read = seeds_of(seeds), _reader(source)
     found = groups(source, grid, wanted)
-    layouts = layouts_in(like, len(found)) if like else [Layout(lanes)] * len(found)
+    layouts = layouts_in(like, len(found)) if like else [Layout(lanes, chunk_size)] * len(found)
     built = [
         _part(source, group, read, layout, devices, memory)
         for group, layout in zip(found, layouts, strict=True)

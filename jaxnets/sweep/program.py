@@ -33,6 +33,7 @@ class Program(NamedTuple):
             rows once all steps are made, NaN before. Every field of ``hparams``, ``run`` (but for its step),
             ``entry`` and ``final`` is ``[width]``, and so is ``seed`` unless it is shared. Donates ``run``.
         begun: runs before their first step: the program itself makes their first state.
+        metrics: names of what an entry has.
         lanes: cells side by side on each device.
         devices: on which.
         num_steps: of each run.
@@ -44,6 +45,7 @@ class Program(NamedTuple):
 
     advance: Callable[..., tuple[Run, Metrics, Metrics]]
     begun: Run
+    metrics: tuple[str, ...]
     lanes: int
     devices: tuple[jax.Device, ...]
     num_steps: int
@@ -101,11 +103,13 @@ def compile_program(
         begun,
         dataset,
     )
-    compiled = jax.jit(mapped, donate_argnums=3).lower(*shapes).compile()
+    lowered = jax.jit(mapped, donate_argnums=3).lower(*shapes)
+    metrics = tuple(name for name in lowered.out_info[1] if name != "step")
+    compiled = lowered.compile()
     used = compiled.memory_analysis()
     num_bytes = used.argument_size_in_bytes + used.temp_size_in_bytes + used.output_size_in_bytes
     return Program(
-        compiled, begun, lanes, tuple(devices), settings.num_steps, interval_of(settings),
+        compiled, begun, metrics, lanes, tuple(devices), settings.num_steps, interval_of(settings),
         num_bytes - used.alias_size_in_bytes, time.perf_counter() - started,
     )  # fmt: skip
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from jaxnets.check import InputError
 from jaxnets.sweep import records
+from jaxnets.sweep.lock import Lock
 from jaxnets.sweep.records import Arrays
-
-try:
-    import fcntl
-except ImportError:  # no POSIX: folders are not locked
-    fcntl = None
 
 
 class Store:
@@ -25,6 +20,7 @@ class Store:
         manifest: all that the results depend on, in JSON's types; kept in ``manifest.json``.
         resume: go on with the sweep that the folder holds; it must have the same manifest.
         fresh: remove the sweep that the folder holds.
+        share: let other processes work on it too; those that come later resume what the first began.
 
     Raises:
         InputError: the folder holds a sweep and neither is asked for, or one with another manifest (each
@@ -32,18 +28,25 @@ class Store:
     """
 
     def __init__(
-        self, folder: str | Path, manifest: dict[str, Any], *, resume: bool = False, fresh: bool = False
+        self,
+        folder: str | Path,
+        manifest: dict[str, Any],
+        *,
+        resume: bool = False,
+        fresh: bool = False,
+        share: bool = False,
     ) -> None:
         self.folder = Path(folder)
         self.manifest = json.loads(json.dumps(manifest))
         self.damaged: list[str] = []
         try:
             (self.folder / "chunks").mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = Lock(self.folder, share=share)
         except OSError as error:
             raise self._refused(error) from None
-        self._lock = self._locked()
         try:
-            self._open(resume, fresh)
+            self._open(resume or not self._lock.is_alone, fresh and self._lock.is_alone)
+            self._lock.admit()
         except BaseException:
             self.close()
             raise
@@ -57,7 +60,8 @@ class Store:
                 different = _differences(manifest_in(self.folder), self.manifest)
                 if different:
                     raise InputError(f"{self.folder}: another sweep: {'; '.join(different)}")
-                self._remove(".*")
+                if self._lock.is_alone:
+                    self._remove(".*")
                 return
             self._remove("*")
             records.replace(path, json.dumps(self.manifest, indent=1).encode())
@@ -95,7 +99,7 @@ class Store:
         except FileNotFoundError:
             return None
         except InputError as refusal:
-            self.damaged.append(str(refusal))
+            self.damaged += [] if str(refusal) in self.damaged else [str(refusal)]
             return None
         except OSError as error:
             raise self._refused(error) from None
@@ -106,31 +110,20 @@ class Store:
         except OSError as error:
             raise self._refused(error) from None
 
-    def _locked(self) -> Any:
-        """The lock file, open and locked: the system frees it when this process ends, however it ends."""
-        if fcntl is None:
-            return None
-        try:
-            file = open(self.folder / "lock", "a+", encoding="utf8")  # noqa: SIM115, open as long as the store
-        except OSError as error:
-            raise self._refused(error) from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
-            file.close()
-            raise InputError(f"{self.folder}: process {owner} works on it") from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        return file
+    def claim(self, chunk: int) -> bool:
+        """Whether this process is to work on a chunk: nobody else does; a killed one left nothing."""
+        is_mine = self._lock.claim(chunk)
+        for file in (self.folder / "chunks").glob(f".{chunk:06}.*") if is_mine else ():
+            file.unlink(missing_ok=True)
+        return is_mine
+
+    def release(self, chunk: int) -> None:
+        """Gives a chunk back to the others."""
+        self._lock.release(chunk)
 
     def close(self) -> None:
         """Gives the folder free."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        self._lock.close()
 
     def __enter__(self) -> Store:
         return self

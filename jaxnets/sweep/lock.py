@@ -1,0 +1,96 @@
+"""Who works on a folder: one process, or several that share it chunk by chunk. Locks die with their owner."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import IO
+
+from jaxnets.check import InputError
+
+try:
+    import fcntl
+except ImportError:  # no POSIX: one process at a time is trusted to be alone
+    fcntl = None
+
+WAIT_SECONDS = 5.0
+"""So long one that would share waits for another to set the folder up."""
+
+
+class Lock:
+    """The right to work on a folder, alone or shared; the system takes it back when the process ends.
+
+    Args:
+        folder: with a file ``lock`` (whose holder's number stands in it) and, if shared, ``claims``.
+        share: whether others may work on it at the same time.
+
+    Raises:
+        InputError: another process works on it, with its number.
+        OSError: the files cannot be made.
+    """
+
+    def __init__(self, folder: Path, *, share: bool) -> None:
+        self.is_alone = True
+        self._claims: IO | None = None
+        self._file = open(folder / "lock", "a+", encoding="utf8")  # noqa: SIM115, open as long as the lock
+        if fcntl is None:
+            return
+        try:
+            self._take(folder, share)
+            if share:
+                self._claims = open(folder / "claims", "a+", encoding="utf8")  # noqa: SIM115, likewise
+        except BaseException:
+            self.close()
+            raise
+        if self.is_alone:
+            self._file.truncate(0)
+            self._file.write(f"{os.getpid()}\n")
+            self._file.flush()
+
+    def _take(self, folder: Path, share: bool) -> None:
+        until = time.monotonic() + WAIT_SECONDS
+        while not _locked(self._file, fcntl.LOCK_EX):
+            self.is_alone = False
+            if share and _locked(self._file, fcntl.LOCK_SH):
+                return
+            if not share or time.monotonic() > until:
+                self._file.seek(0)
+                owner = self._file.read().strip() or "unknown"
+                raise InputError(f"{folder}: process {owner} works on it")
+            time.sleep(0.02)
+            self.is_alone = True
+
+    def admit(self) -> None:
+        """Lets the others in, where the folder is shared: it is set up."""
+        if fcntl is not None and self._claims is not None:
+            fcntl.flock(self._file, fcntl.LOCK_SH)
+
+    def claim(self, chunk: int) -> bool:
+        """Whether this process is to work on a chunk: nobody else does."""
+        if self._claims is None:
+            return True
+        try:
+            fcntl.lockf(self._claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, chunk)
+        except OSError:
+            return False
+        return True
+
+    def release(self, chunk: int) -> None:
+        """Gives a chunk back."""
+        if self._claims is not None:
+            fcntl.lockf(self._claims, fcntl.LOCK_UN, 1, chunk)
+
+    def close(self) -> None:
+        """Gives the folder free."""
+        self._file.close()
+        if self._claims is not None:
+            self._claims.close()
+
+
+def _locked(file: IO, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
