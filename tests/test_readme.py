@@ -13,7 +13,8 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_python_runs(number, capsys):
+def test_python_runs(number, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     exec(BLOCKS[number], {})
     assert capsys.readouterr().out.strip()
 
