@@ -1,0 +1,171 @@
+"""Whatever people sweep is traced, and a lone run through the engine is the loop that they would write."""
+
+import inspect
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxnets import data, gradient, kernels, layers, losses, models, schedules, sweep
+from jaxnets.sweep import Grid
+
+DATA = data.load("iris")
+NUM_STEPS = 12
+
+
+def optimizers():
+    """Every optimizer of optax that is made of a rate alone."""
+    for name, make in sorted(vars(optax).items()):
+        if inspect.isfunction(make) and "learning_rate" in inspect.signature(make).parameters:
+            needed = [
+                one.name for one in inspect.signature(make).parameters.values() if one.default is one.empty
+            ]
+            if needed in ([], ["learning_rate"]) and not name.startswith("scale_by"):
+                yield name
+
+
+SHORT = ("adam", "adamw", "sgd")
+
+
+def by_hand(name, rate):
+    """Full batches, one jitted step after another."""
+    network = models.MLP((8,), 3)
+    init_key = jax.random.split(jax.random.split(jax.random.key(0), 3)[0])[0]
+    params = network.init(init_key, jnp.asarray(DATA.train.inputs[:1]))["params"]
+    optimizer = optax.with_extra_args_support(getattr(optax, name)(rate))
+    memory = optimizer.init(params)
+    x, y = map(jnp.asarray, DATA.train)
+
+    def loss(params):
+        return losses.softmax_cross_entropy(network.apply({"params": params}, x), y)
+
+    @jax.jit
+    def step(params, memory):
+        value, grads = jax.value_and_grad(loss)(params)
+        updates, memory = optimizer.update(grads, memory, params, value=value, grad=grads, value_fn=loss)
+        return optax.apply_updates(params, updates), memory, value
+
+    values = []
+    for _ in range(NUM_STEPS):
+        params, memory, value = step(params, memory)
+        values.append(float(value))
+    return values
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*SHORT, *(pytest.param(name, marks=pytest.mark.release) for name in optimizers() if name not in SHORT)],
+)
+def test_a_lone_run_is_the_loop_written_by_hand(name):
+    def learner(hparams):
+        return gradient(models.MLP((8,), 3), losses.softmax_cross_entropy, getattr(optax, name)(hparams.rate))
+
+    plan = sweep.plan(learner, Grid(rate=[0.01]), DATA, num_steps=NUM_STEPS, evaluate_every=1, lanes=1)
+    np.testing.assert_array_equal(
+        sweep.run(plan).history["loss"][0], np.float32(by_hand(name, jnp.float32(0.01)))
+    )
+
+
+def test_there_are_optimizers():
+    assert len([*optimizers()]) >= 20
+
+
+class Knobs(NamedTuple):
+    """What people sweep, all of it traced."""
+
+    peak: float = 0.05
+    num_warmup: float = 3.0
+    num_decay: float = 10.0
+    momentum: float = 0.5
+    b1: float = 0.8
+    b2: float = 0.9
+    epsilon: float = 1e-3
+    weight_decay: float = 1e-2
+    clipping: float = 0.5
+    dropout: float = 0.2
+    scale: float = 1.0
+    smoothing: float = 0.1
+    temperature: float = 1.5
+    l1: float = 1e-3
+    l2: float = 1e-2
+    activation: int = 0
+
+
+class Network(nn.Module):
+    knobs: Knobs
+
+    @nn.compact
+    def __call__(self, x, train):
+        init = lambda *given: self.knobs.scale * nn.initializers.lecun_normal()(*given)  # noqa: E731
+        a = nn.Dense(8, kernel_init=init)(x)
+        a = jax.lax.switch(self.knobs.activation, [nn.relu, nn.tanh, nn.sigmoid], a)
+        a = layers.Dropout(self.knobs.dropout)(a, train)
+        return nn.Dense(3, kernel_init=init)(a)
+
+
+def knobs_learner(knobs):
+    rate = schedules.warmup_cosine(knobs.peak, num_warmup=knobs.num_warmup, num_steps=knobs.num_decay)
+    optimizer = optax.chain(
+        optax.clip_by_global_norm(knobs.clipping),
+        optax.add_decayed_weights(knobs.weight_decay),
+        optax.scale_by_adam(b1=knobs.b1, b2=knobs.b2, eps=knobs.epsilon),
+        optax.trace(decay=knobs.momentum),
+        optax.scale_by_learning_rate(rate),
+    )
+
+    def loss(logits, labels):
+        return losses.softmax_cross_entropy(
+            logits / knobs.temperature, labels, label_smoothing=knobs.smoothing
+        )
+
+    def penalty(params):
+        leaves = jax.tree.leaves(params)
+        return sum(knobs.l1 * jnp.abs(leaf).sum() + knobs.l2 * (leaf**2).sum() for leaf in leaves)
+
+    return gradient(Network(knobs), loss, optimizer, penalty=penalty)
+
+
+def test_every_knob_is_traced_and_swept_side_by_side_as_alone():
+    """One cell for the defaults and one for each knob turned alone."""
+    base = Knobs()
+    turned = {name: 2 if name == "activation" else 0.7 * value for name, value in base._asdict().items()}
+    points = [tuple(base), *(tuple(base._replace(**{name: value})) for name, value in turned.items())]
+    grid = Grid.of_points(Knobs._fields, points)
+    options = {"num_steps": 20, "batch_size": 30, "evaluate_every": 4, "hparams": base}
+    wide, alone = (
+        sweep.run(sweep.plan(knobs_learner, grid, DATA, lanes=lanes, **options)) for lanes in (len(points), 1)
+    )
+    np.testing.assert_allclose(wide.history["loss"], alone.history["loss"], rtol=1e-5)
+    last = wide.history["loss"]
+    for number, name in enumerate(Knobs._fields, start=1):
+        assert not np.allclose(last[number], last[0], rtol=1e-5), name
+
+
+def learners():
+    """Models with a penalty, a shrinkage or a kernel's width: the grid's names and how they are made."""
+    yield "ridge", {"alpha": [0.1, 10.0]}, lambda h: models.ridge_classifier(num_classes=3, alpha=h.alpha)
+    yield (
+        "discriminant", {"shrinkage": [0.0, 0.7]},
+        lambda h: models.linear_discriminant(num_classes=3, shrinkage=h.shrinkage),
+    )  # fmt: skip
+    yield (
+        "svm", {"C": [0.1, 10.0], "gamma": [0.1, 2.0]},
+        lambda h: models.kernel_svm(num_classes=3, kernel=kernels.rbf(gamma=h.gamma), C=h.C),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "axes", "make"), [*learners()], ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_models_that_are_solved_at_once_are_swept_too(name, axes, make):
+    grid = Grid(**axes)
+    options = {"num_steps": 1, "metrics": lambda scores, labels: {"score": scores.mean() + scores.std()}}
+    wide, alone = (
+        sweep.run(sweep.plan(make, grid, DATA, lanes=lanes, **options)) for lanes in (len(grid), 1)
+    )
+    np.testing.assert_allclose(wide.columns["test_score"], alone.columns["test_score"], rtol=1e-4)
+    assert len(set(wide.columns["test_score"].tolist())) == len(grid)
