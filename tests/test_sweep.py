@@ -41,7 +41,11 @@ def learner(hparams, settings):
     )
 
 
-TRIAL = Trial("iris", learner, Hparams(), Settings(), lambda settings: DATA, classification)
+def iris(settings):
+    return DATA
+
+
+TRIAL = Trial("iris", learner, Hparams(), Settings(), iris, classification)
 RATES = [0.01, 0.03, 0.1, 0.3, 1.0]
 GRID = Grid(learning_rate=RATES)
 

@@ -1,6 +1,8 @@
 """Stopped sweeps: resumed bit for bit, damage found and named, another sweep refused, one owner a folder."""
 
+import dataclasses
 import json
+import multiprocessing
 import os
 import pathlib
 import random
@@ -8,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pytest
@@ -270,6 +274,37 @@ def test_processes_share_a_folder_and_take_over_what_a_killed_one_began(tmp_path
     assert lines[0] == "begins"
     assert lines[1] == sweep.run(shared_plan()).history["loss"].tobytes().hex()
     assert files(tmp_path / "out") == [f"{number:06}.chunk" for number in range(20)]
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as workers:
+        yield workers
+
+
+def test_a_pool_of_processes_gives_the_same_bits(planned, whole, tmp_path, monkeypatch, pool):
+    monkeypatch.setattr(engine, "_chunk", stop)  # here, not in the workers
+    assert base.same(sweep.run(planned, tmp_path / "out", workers=pool), whole)
+    assert files(tmp_path / "out") == ["000000.chunk", "000001.chunk", "000002.chunk"]
+
+
+def test_what_killed_workers_leave_is_done_here(planned, whole, tmp_path, monkeypatch):
+    def submit(work, job):
+        future = Future()
+        future.set_exception(BrokenProcessPool("a worker was killed"))
+        return future
+
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(pool, "submit", submit)
+        assert base.same(sweep.run(planned, tmp_path / "out", workers=pool), whole)
+
+
+def test_workers_need_a_folder_and_a_learner_that_can_be_sent(planned, tmp_path, pool):
+    with pytest.raises(InputError, match="out is missing"):
+        sweep.run(planned, workers=pool)
+    local = dataclasses.replace(planned, trial=planned.trial._replace(data=lambda settings: base.DATA))
+    with pytest.raises(InputError, match=r"workers: \w+Error: .*lambda"):
+        sweep.run(local, tmp_path / "out", workers=pool)
 
 
 def test_a_folder_that_cannot_be_used_is_one_line(tmp_path):

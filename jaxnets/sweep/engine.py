@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from jaxnets.sweep.results import SweepResult
 from jaxnets.sweep.store import Store
 from jaxnets.sweep.trial import Trial
 from jaxnets.sweep.way import Way
+from jaxnets.sweep.workers import submitted
 
 WAIT_SECONDS = 0.2
 """Between two looks at what others finish."""
@@ -34,6 +36,8 @@ def run(
     resume: bool = False,
     fresh: bool = False,
     share: bool = False,
+    workers: Executor | None = None,
+    num_workers: int = 2,
     report: Callable[[int, Arrays], None] | None = None,
 ) -> SweepResult:
     """Trains every cell of a plan.
@@ -48,6 +52,9 @@ def run(
         fresh: remove the sweep in the folder.
         share: let other processes that are given the same plan and folder take their part, chunk by chunk;
             what one that is killed had begun, another takes over.
+        workers: an executor (of processes, Dask's, MPI's) that is given the work; its processes share the
+            folder. A pool of processes must not fork: ``mp_context=multiprocessing.get_context("spawn")``.
+        num_workers: how many of them.
         report: called with the number of cells that are done and a finished chunk's arrays.
 
     Raises:
@@ -63,8 +70,9 @@ def run(
         >>> sweep.run(ready).best("loss").point
         {'rate': 0.1}
     """
-    with opened(plan, out, {}, resume=resume, fresh=fresh, share=share) as store:
-        return _collected(plan, store, report)
+    with opened(plan, out, {}, resume=resume, fresh=fresh, share=share or workers is not None) as store:
+        is_busy = submitted(workers, num_workers, plan, out) if workers else lambda: False
+        return _collected(plan, store, report, is_busy)
 
 
 def opened(
@@ -80,12 +88,15 @@ def opened(
     return Store(out, manifest_of(plan, about), resume=resume, fresh=fresh, share=share)
 
 
-def _collected(plan: Plan, store: Store | None, report: Callable | None) -> SweepResult:
+def _collected(
+    plan: Plan, store: Store | None, report: Callable | None, is_busy: Callable[[], bool]
+) -> SweepResult:
+    """Every chunk, trained here or, while ``is_busy``, by others."""
     waiting, chunks, done = dict(enumerate(tasks_of(plan))), [], 0
     while waiting:
-        before = len(waiting)
+        before, leave = len(waiting), is_busy()
         for number, (part, positions) in [*waiting.items()]:
-            arrays = _claimed(plan, part, positions, number, store)
+            arrays = store.finished(number) if leave else _claimed(plan, part, positions, number, store)
             if arrays is not None:
                 del waiting[number]
                 chunks.append(arrays)

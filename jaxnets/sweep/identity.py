@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def code_of(function: Any) -> str:
     folder = Path(jaxnets.__file__).parent
     for path in sorted(folder.rglob("*.py")):
         total.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    function = function.args[0] if isinstance(function, partial) else function
     module = sys.modules.get(getattr(inspect.unwrap(function), "__module__", ""), None)
     own = getattr(module, "__file__", None)
     if own and Path(own).is_file():

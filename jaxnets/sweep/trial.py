@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -96,10 +97,18 @@ def of_function(
         free = [name for name in names if name not in settings._fields]
         hparams = NamedTuple("Hparams", [(name, float) for name in free])(*[0.0] * len(free))
     takes_settings = len(inspect.signature(make).parameters) > 1
-    learner = make if takes_settings else lambda hparams, settings: make(hparams)
+    learner = make if takes_settings else partial(_without_settings, make)
     dataset = data if isinstance(data, Dataset) else Dataset(train=Batch(*data))
     name = getattr(make, "__name__", type(make).__name__)
-    return Trial(name, learner, hparams, settings, lambda settings: dataset, metrics)
+    return Trial(name, learner, hparams, settings, partial(_given, dataset), metrics)
+
+
+def _without_settings(make: Callable, hparams: Any, settings: Any) -> Learner:
+    return make(hparams)
+
+
+def _given(dataset: Dataset, settings: Any) -> Dataset:
+    return dataset
 
 
 def complete(settings: Any, dataset: Dataset) -> Any:
