@@ -7,7 +7,8 @@ import pytest
 
 from jaxnets import sweep
 from jaxnets.check import NON_NEGATIVE, InputError
-from jaxnets.sweep.cells import batches_of, converted, groups, inputs_of, seeds_of
+from jaxnets.sweep.cells import batches_of, groups, inputs_of, seeds_of
+from jaxnets.sweep.fields import converted, resolved
 from jaxnets.sweep.grid import Grid
 
 
@@ -168,11 +169,12 @@ def test_values_become_what_their_field_holds(value, hint, expected):
         (Grid(optimizer=["rmsprop"]), "optimizer = 'rmsprop'"),
         (Grid(widths=[3]), "widths = 3, allowed is tuple"),
         (Grid(momentum=[0.1, 0.1 + 1e-12]), "two points are the same in 32 bits"),
+        (Grid.parse(["momentum=0.1,0.10"]), "two points are the same, each"),
     ],
 )
 def test_what_a_field_does_not_take_is_refused(grid, message):
     with pytest.raises(InputError) as refusal:
-        groups(TRIAL, grid, [0])
+        groups(TRIAL, resolved(TRIAL, grid), [0])
     assert message in str(refusal.value)
 
 
@@ -180,6 +182,12 @@ def test_what_a_field_does_not_take_is_refused(grid, message):
 def test_seeds_are_whole_numbers_each_once(seeds):
     with pytest.raises(InputError, match="seed"):
         seeds_of(seeds)
+
+
+def test_text_becomes_what_the_fields_hold():
+    grid = resolved(TRIAL, Grid.parse(["widths=8,8x4", "momentum=0.5,1", "batch_size=none,16"]))
+    assert grid.points[0] == ((8,), 0.5, None)
+    assert grid.points[-1] == ((8, 4), 1.0, 16)
 
 
 def test_seeds_are_counted_or_named():

@@ -15,6 +15,7 @@ from jaxnets import check
 from jaxnets.data.dataset import Dataset
 from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import Group, batches_of, groups, inputs_of, seeds_of
+from jaxnets.sweep.fields import resolved
 from jaxnets.sweep.grid import Grid
 from jaxnets.sweep.lanes import Candidate, Layout, chosen, layouts_in, measured, memory_of
 from jaxnets.sweep.program import Program, compile_program
@@ -158,6 +159,7 @@ def plan(
         (2, 1)
     """
     source = trials.of(source, data, grid.names, **options)
+    grid = resolved(source, grid)
     for name, number in (("lanes", lanes), ("chunk_size", chunk_size)):
         if number is not None:
             check.count(name, number, 1)
