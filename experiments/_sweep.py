@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -17,10 +18,15 @@ from rich.table import Column, Table
 
 from experiments import _report
 from experiments._contract import Common, Experiment
-from jaxnets import plot, sweep
+from jaxnets import sweep
 from jaxnets.check import InputError
 from jaxnets.sweep import Grid, Plan, SweepResult
 from jaxnets.sweep.records import Arrays
+from jaxnets.sweep.report import conclusion, word, write_report
+from jaxnets.sweep.results import is_better_low
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST_POINTS = 20
 """Lines of the table in the terminal; the files have all."""
@@ -64,11 +70,15 @@ def _sweep_row(plan: Plan, common: Common, out: pathlib.Path) -> None:
     table = result.over_seeds(metric)
     _report.write(out / "points.csv", table.to_csv(index=False).encode())
     _report.show(_table(plan, result, metric))
-    pictures = [*_pictures(result, metric)]
-    for name, figure in pictures:
+    pictures = _pictures(result, metric)
+    for name, figure in pictures.items():
         figure.savefig(out / f"{name}.png", dpi=120)
-    print(_conclusion(result, metric))
-    print(out / "table.csv", out / "points.csv", *(out / f"{name}.png" for name, _ in pictures), sep="\n")
+    write_report(
+        out / "report.html", result, metric, title=f"{plan.trial.name} on {plan.data_name}", figures=pictures
+    )
+    print(conclusion(result, metric))
+    names = ["table.csv", "points.csv", *(f"{name}.png" for name in pictures), "report.html"]
+    print(*(out / name for name in names), sep="\n")
 
 
 def main_metric(names: list[str]) -> str:
@@ -78,19 +88,9 @@ def main_metric(names: list[str]) -> str:
     )
 
 
-def _conclusion(result: SweepResult, metric: str) -> str:
-    try:
-        best = result.best(metric)
-    except InputError as refusal:
-        return str(refusal)
-    point = ", ".join(f"{name} {_word(value)}" for name, value in best.point.items())
-    left_out = f"; {best.left_out} points left out: a seed diverged or was stopped" if best.left_out else ""
-    return f"best {metric.replace('_', ' ')} {best.mean:.4g}: {point}{left_out}"
-
-
 def _table(plan: Plan, result: SweepResult, metric: str) -> Table:
     """The best points."""
-    frame = result.over_seeds(metric).sort_values("mean", ascending="loss" in metric or "error" in metric)
+    frame = result.over_seeds(metric).sort_values("mean", ascending=is_better_low(metric))
     view = Table(
         title=escape(f"{plan.trial.name}: {metric.replace('_', ' ')}"), box=None, padding=(0, 2, 0, 0)
     )
@@ -98,32 +98,21 @@ def _table(plan: Plan, result: SweepResult, metric: str) -> Table:
     for name in [*result.names, "mean", "std", "seeds", "diverged"]:
         view.add_column(escape(name.replace("_", " ")), justify="right")
     for _, row in frame.head(MOST_POINTS).iterrows():
-        numbers = [_word(row["mean"]), _word(row["std"]), f"{row['seeds']:.0f}", f"{row['diverged']:.0f}"]
-        view.add_row(*(escape(_word(row[name])) for name in result.names), *numbers)
+        numbers = [word(row["mean"]), word(row["std"]), f"{row['seeds']:.0f}", f"{row['diverged']:.0f}"]
+        view.add_row(*(escape(word(row[name])) for name in result.names), *numbers)
     if len(frame) > MOST_POINTS:
         view.caption = f"{len(frame) - MOST_POINTS} more in points.csv"
     return view
 
 
-def _word(value: Any) -> str:
-    is_number = isinstance(value, (float, np.floating))
-    return ("" if np.isnan(value) else f"{value:.4g}") if is_number else str(value)
-
-
-def _pictures(result: SweepResult, metric: str) -> Iterator[tuple[str, Any]]:
-    """A heat map of two names, a curve over one that is a number."""
-    if len(result.names) == 2:
-        yield "heatmap", result.heatmap(*result.names, metric)
+def _pictures(result: SweepResult, metric: str) -> dict[str, Figure]:
+    """A heat map of each two names, a curve over one that is a number, and the way of the best point."""
+    pictures = {}
     if len(result.names) == 1 and result.columns[result.names[0]].dtype != object:
-        (name,) = result.names
-        values = result.columns[name].reshape(-1, len(set(result.columns["seed"])))[:, 0]
-        is_lost = result.columns["status"] == "diverged"
-        numbers = np.where(is_lost, np.nan, result.columns[metric]).reshape(len(values), -1)
-        order = np.argsort(values)
-        is_wide = bool(values.min() > 0 and values.max() > 30 * values.min())
-        x_label, y_label = name.replace("_", " "), metric.replace("_", " ")
-        seeds = {metric: [*numbers[order].T]}
-        yield "curve", plot.curves(values[order], seeds, x_label=x_label, y_label=y_label, log_x=is_wide)
+        pictures["curve"] = result.curve(result.names[0], metric)
+    for x, y in itertools.combinations(result.names, 2):
+        pictures["heatmap" if len(result.names) == 2 else f"heatmap_{x}_{y}"] = result.heatmap(x, y, metric)
+    return pictures
 
 
 @contextmanager
@@ -137,7 +126,7 @@ def progress(plan: Plan) -> Iterator[Callable[[int, Arrays], None]]:
             metric = main_metric(names)
             values = np.where(arrays["status"] == 1, np.nan, arrays[f"history/{metric}"][:, -1])
             if np.isfinite(values).any():
-                lowest = "loss" in metric or "error" in metric
+                lowest = is_better_low(metric)
                 best.append((np.nanmin if lowest else np.nanmax)(values))
                 best[:] = [min(best) if lowest else max(best)]
         so_far = f", best {metric.replace('_', ' ')} {best[0]:.4g}" if best else ""

@@ -206,7 +206,7 @@ def test_a_heatmap_hatches_what_diverged():
     axes = result.heatmap("learning_rate", "momentum", "valid_accuracy").axes[0]
     shown = np.ma.getmaskarray(axes.images[0].get_array())
     assert shown.tolist() == [[False, True]] * 3
-    assert axes.get_xlabel() == "learning_rate"
+    assert axes.get_xlabel() == "learning rate"
 
 
 def test_a_function_is_enough():

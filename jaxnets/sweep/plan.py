@@ -87,6 +87,11 @@ class Plan:
         return len(self.grid) * len(self.seeds)
 
     @property
+    def data_name(self) -> str:
+        """What is trained on."""
+        return ", ".join(dict.fromkeys(part.dataset.name for part in self.parts))
+
+    @property
     def seconds(self) -> float:
         """Expected of the whole."""
         return sum(part.seconds * part.num_batches for part in self.parts)

@@ -157,6 +157,25 @@ class SweepResult:
         point = {name: row[name].item() if hasattr(row[name], "item") else row[name] for name in self.names}
         return Best(point, float(row["mean"]), float(row["std"]), len(table) - len(known))
 
+    def curve(self, name: str, metric: str) -> Figure:
+        """A metric over one name of the grid that is a number: mean and spread over the seeds."""
+        check.choice("name", name, self.names)
+        check.choice("metric", metric, self.metrics)
+        values = _distinct(self.columns[name])
+        is_lost = self.columns["status"] == "diverged"
+        numbers = np.where(is_lost, np.nan, self.columns[metric])
+        of_seed = [
+            [
+                _mean(numbers[(self.columns["seed"] == seed) & _equal(self.columns[name], value)])
+                for value in values
+            ]
+            for seed in dict.fromkeys(self.columns["seed"].tolist())
+        ]
+        labels = {"x_label": name.replace("_", " "), "y_label": metric.replace("_", " ")}
+        return plot.curves(
+            np.array(values), {metric: np.array(of_seed)}, **labels, log_x=_is_wide(np.array(values))
+        )
+
     def heatmap(self, x: str, y: str, metric: str) -> Figure:
         """The mean of a metric over two names of the grid; hatched where a run diverged."""
         for name in (x, y):
@@ -173,12 +192,24 @@ class SweepResult:
             for row in rows
         ]
         label = metric.replace("_", " ")
-        return plot.heatmap(np.array(means), columns, rows, x_label=x, y_label=y, label=label)
+        return plot.heatmap(
+            np.array(means),
+            columns,
+            rows,
+            x_label=x.replace("_", " "),
+            y_label=y.replace("_", " "),
+            label=label,
+        )
 
 
 def is_better_low(metric: str) -> bool:
     """Whether small is good, by a metric's name: it is a loss or an error."""
     return "loss" in metric or "error" in metric
+
+
+def _is_wide(values: np.ndarray) -> bool:
+    """Whether numbers are better seen by their logarithms."""
+    return bool(values.min() > 0 and values.max() > 30 * values.min())
 
 
 def _mean(values: np.ndarray) -> float:
