@@ -109,12 +109,12 @@ class Settings(NamedTuple):
 
 
 REVIEWS = {"dataset": "snippets_movie.tsv", "num_folds": 5, "max_length": 40, "valid_fraction": 0.0}
-OLDER = "shares left out date from a search on test rows, all else was chosen by validation rows"
+OLDER = "shares left out were found on the test rows, all else was chosen by validation rows"
 GOALS = (
     Goal("test_accuracy", at_least=0.99, row="lstm"),
     Goal("test_accuracy", at_least=0.99, row="gru"),
     Goal("test_accuracy", at_most=0.55, row="bag"),
-    Goal("test_accuracy", at_least=0.79, row="bag", settings=REVIEWS, note="10,000 single words"),
+    Goal("test_accuracy", at_least=0.79, row="bag", settings=REVIEWS, note="pairs of words reach it"),
     Goal(
         "test_accuracy", at_least=0.79, row="bag_of_pairs", settings=REVIEWS | {"max_length": 80}, note=OLDER
     ),
@@ -123,7 +123,7 @@ GOALS = (
         at_least=0.785,
         row="bidirectional_gru",
         settings=REVIEWS,
-        note=OLDER,
+        note=f"the best of seven choices has 0.783 on the validation rows; {OLDER}",
     ),
 )
 SMALL = {"embedding_size": 4, "num_units": 3, "batch_size": 8}
