@@ -32,7 +32,7 @@ def test_what_was_missed_or_not_run_says_so():
     results = "".join(f"| `xor` | {line} | 1 | then |\n" for line in lines)
     made = _contract.with_results("<!-- results --><!-- /results -->", results)
     assert (
-        "a ≥ 1: 2.0; a ≥ 0: 2.0 (by luck); b ≥ 1 (r): 0.2 **missed** (too few); c ≥ 1: **not run** (no file) |"
+        "a ≥ 1: 2.0; a ≥ 0: 2.0 (by luck); b ≥ 1 (r): 0.2 **missed** (too few); c ≥ 1: **not run** (no file)"
         in made
     )
 
