@@ -65,17 +65,19 @@ class Settings(NamedTuple):
     """Updates."""
     batch_size: Annotated[int | None, Interval(1)] = 1
     """Examples an update."""
+    draw: Annotated[int, Interval(0, 2**32 - 1)] = 0
+    """Which draw of the problem: the seed of its table and of its examples."""
 
 
 def data(settings: Settings) -> Dataset:
     """Examples of the problem; the true table to validate and to test."""
     choice("problem", settings.problem, PROBLEMS)
-    return _draw(settings.problem)
+    return _draw(settings.problem, settings.draw)
 
 
-@functools.cache
-def _draw(problem: str) -> Dataset:
-    random = np.random.default_rng(0)
+@functools.lru_cache(maxsize=2)
+def _draw(problem: str, seed: int) -> Dataset:
+    random = np.random.default_rng(seed)
     table = random.normal(size=PROBLEMS[problem])
     ids, weights, noise = DRAWS[problem](random)
     values = table[ids] + noise * random.normal(size=weights.shape)
