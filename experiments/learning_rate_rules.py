@@ -18,8 +18,9 @@ Each example is a row ``i`` of a table with noisy values ``x`` and weights ``a``
 
 The error is the mean squared distance from the true table, in which every row counts the same. The rates
 were chosen by it, so each rule is shown at its best: on the sparse problem the best of 0.003, 0.01, 0.03, and
-so on to 300, which is the same for another draw of the problem; on the scaled one the best for sgd, and for
-the others one of those that end below 1e-10.
+so on to 300, and better than its neighbours among them on two other draws of the problem, too (`--draw 1`,
+`--draw 2`, with 1 seed); on the scaled one the best for sgd, and for the others one of those that end below
+1e-10.
 """
 
 from __future__ import annotations

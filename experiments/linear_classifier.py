@@ -137,8 +137,9 @@ def checks(results: list[Result], dataset: Dataset) -> dict[str, float]:
         found[f"degrees_{what}"] = degrees_between(one, other)
         found[f"distance_{what}"] = jnp.abs(one.offset - other.offset)
     for model in MODELS:
-        angle = degrees_between(lines[f"{model}_weak"], lines["minimum_norm"])
-        found[f"degrees_to_minimum_norm_{model}"] = angle
+        for name, row in (("", f"{model}_weak"), ("_not_weak", model)):
+            angle = degrees_between(lines[row], lines["minimum_norm"])
+            found[f"degrees_to_minimum_norm_{model}{name}"] = angle
     return {name: float(value) for name, value in found.items()}
 
 
