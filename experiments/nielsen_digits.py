@@ -24,7 +24,7 @@ import numpy as np
 import optax
 import tyro
 
-from experiments._contract import Goal
+from experiments._contract import Goal, steps_per_epoch
 from experiments._data import load
 from experiments._timing import least_seconds
 from jaxnets import models, plot, train
@@ -244,7 +244,7 @@ def _ratio(slow: Callable, fast: Callable, *arguments: Any) -> float:
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     """The cost on the way, and what is taken for what in the end."""
     first = results[0]
-    epochs = first.steps * first.settings.batch_size / first.num_rows
+    epochs = first.steps / steps_per_epoch(dataset, first.settings.batch_size)
     costs = {"training rows": first.histories("loss")}
     scores = train.predict(first.learner, first.runs[0].state, dataset.test.inputs)
     confused, names = confusion_matrix(scores, dataset.test.targets), dataset.class_names

@@ -19,7 +19,7 @@ import numpy as np
 import optax
 import tyro
 
-from experiments._contract import Goal
+from experiments._contract import Goal, steps_per_epoch
 from experiments._data import load
 from jaxnets import losses, models, plot, train
 from jaxnets.check import POSITIVE, Interval
@@ -89,7 +89,7 @@ def variants() -> dict[str, tuple[Hparams, Settings]]:
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     """Accuracy over the epochs, and what is taken for what in the end."""
     longest = max(results, key=lambda result: result.settings.num_epochs)
-    epoch = longest.num_rows // longest.settings.batch_size
+    epoch = steps_per_epoch(dataset, longest.settings.batch_size)
     seeds = min(len(result.runs) for result in results)
     ends = {
         f"{name} rows": np.stack([result.metrics[f"{name}_accuracy"][:seeds] for result in results], axis=1)

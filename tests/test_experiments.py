@@ -69,7 +69,9 @@ def test_two_rows_train_for_two_steps_and_give_what_they_promise(experiment):
     assert_shown(experiment.name, drawn(experiment, train_two_steps(experiment, dict.fromkeys(rows))))
 
 
-@pytest.mark.parametrize("name", ["least_squares_descent", "learning_rate_rules", "one_vs_all"])
+@pytest.mark.parametrize(
+    "name", ["least_squares_descent", "learning_rate_rules", "one_vs_all", "perceptron", "xor"]
+)
 def test_a_run_without_steps_has_pictures(name):
     """Of weights that are all 0, and of histories that are empty."""
     one = _contract.load(name)

@@ -51,7 +51,9 @@ def test_l1_turns_the_line_to_an_axis_and_l2_does_not():
         state = train.run(jax.random.key(0), model, rows, num_steps=200).state
         return line_between(state.coefficients, state.intercept)
 
-    penalties = separating_line.Hparams(l2=jnp.array([1.0, 0.0]), l1=jnp.array([0.0, 60.0]))
+    penalties = separating_line.Hparams(
+        l2=jnp.array([1.0, 0.0]), l1=jnp.array([0.0, 1.0]), strength=jnp.array([1.0, 60.0])
+    )
     lines = jax.jit(jax.vmap(fit))(penalties)
     by_l2, by_l1 = (jax.tree.map(lambda leaf, i=i: leaf[i], lines) for i in range(2))
     assert float(degrees_between(by_l2, separating_line.TRUTH)) < 6
@@ -61,7 +63,7 @@ def test_l1_turns_the_line_to_an_axis_and_l2_does_not():
 @pytest.mark.parametrize("row", separating_line.variants())
 def test_the_peer_has_converged(row):
     """No weight and no intercept that it might have had instead is better: the gradient says so."""
-    (l2, l1), settings = separating_line.variants()[row][0], separating_line.Settings(num_examples=300)
+    (l2, l1, _), settings = separating_line.variants()[row][0], separating_line.Settings(num_examples=300)
     rows = separating_line.data(settings).train
     *weights, intercept = separating_line._by_scikit_learn(separating_line.Hparams(l2, l1), rows)
     weights, x = np.array(weights), rows.inputs.astype(np.float64)
