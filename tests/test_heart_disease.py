@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -64,6 +65,7 @@ def test_numbers_are_of_the_logits(dataset, monkeypatch):
     monkeypatch.setattr(experiment, "_logits", lambda *_: logits)
     found = experiment.evaluate(None, None, dataset)
     assert found["accuracy"] == pytest.approx(1 - 30 / 303)
+    assert float(found["auroc"]) == pytest.approx(roc_auc_score(labels, logits), rel=1e-5)
     wrong, right = (1 / (1 + np.exp(-2 * sign)) for sign in (1, -1))
     assert found["brier"] == pytest.approx((30 * wrong**2 + 273 * right**2) / 303, rel=1e-5)
 
