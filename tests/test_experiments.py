@@ -130,6 +130,24 @@ def test_verify_measures_goals_and_keeps_the_other_lines(monkeypatch, tmp_path, 
     assert "missed: too much" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_goal_of_a_row_is_reached_by_the_mean_over_its_seeds():
+    metrics = {"test_accuracy": np.array([0.2, 0.9, 0.4]), "other": np.ones(3)}
+    seconds = np.array([4.0, 5.0, 9.0])
+    row = Result("mlp", None, None, 1, None, [None] * 3, metrics, seconds, 0.0)
+    verdicts = {}
+    for goal in (
+        Goal("test_accuracy", at_least=0.5, row="mlp"),
+        Goal("test_accuracy", at_least=0.6, row="mlp"),
+        Goal("test_accuracy", at_most=0.4, row="mlp"),
+        Goal("fit_seconds", at_most=6.0, row="mlp"),
+    ):
+        outcome = _verify._outcome("classifiers", goal, {"mlp": row, "lda": None}, {}, 100.0)
+        verdicts[goal[:3]] = outcome.verdict
+        assert outcome.value == pytest.approx(6.0 if goal.number == "fit_seconds" else 0.5)
+        assert (outcome.seeds, outcome.seconds) == (3, 6.0)
+    assert list(verdicts.values()) == ["reached", "missed", "missed", "reached"]
+
+
 def test_a_measurement_stays_where_a_goal_was_not_run():
     goal = _contract.load("xor").goals[0]
     measured = _verify.merged("", [_verify.Outcome("xor", goal, 0.5, 0.1, 20)])
