@@ -89,7 +89,7 @@ class Goal(NamedTuple):
         at_most: upper bound.
         row: of the experiment's table.
         settings: put into the row's settings for this goal, as ``{"dataset": "mnist"}``.
-        seeds: how many; 1 for what is deterministic.
+        seeds: how many; 1 for what is deterministic, or looks at the first seed alone.
         note: said beside the figure: why it is missed, or what it rests on.
     """
 
@@ -194,16 +194,23 @@ def with_results(readme: str, results: str) -> str:
     """The README with its table of results made anew, from the experiments' first lines and RESULTS.md."""
     lines = ["| experiment | what it shows | goals and what was reached |", "|---|---|---|"]
     for one in map(load, names()):
-        pattern = rf"^\| `{one.name}` \| (.*?) \| (.*?) \| (reached|missed|not run)"
+        pattern = rf"^\| `{one.name}` \| (.*?) \| (.*?) \| (reached|missed|not run)(?:: (.*?))? \| "
         reached = "; ".join(
-            " ".join(part for part in (f"{goal}:", value, f"**{verdict}**" * (verdict != "reached")) if part)
-            for goal, value, verdict in re.findall(pattern, results, re.MULTILINE)
+            " ".join(part for part in (f"{goal}:", value, _remark(verdict, note)) if part)
+            for goal, value, verdict, note in re.findall(pattern, results, re.MULTILINE)
         )
         summary = one.summary.replace("|", "\\|")  # a bar would end the cell
         lines.append(f"| `{one.name}` | {summary} | {reached} |")
     opening, closing = "<!-- results -->", "<!-- /results -->"
     before, _, rest = readme.partition(opening)
     return before + "\n".join([opening, *lines, closing]) + rest.partition(closing)[2]
+
+
+def _remark(verdict: str, note: str) -> str:
+    """What stands beside a figure: that it was missed, and why; of one that was reached, what it rests on."""
+    if verdict == "reached":
+        return f"({note})" * bool(note)
+    return f"**{verdict}**" + f" ({note})" * bool(note)
 
 
 def _evaluate_by(metrics: Callable | None) -> Callable[[Learner, State, Dataset], Metrics]:

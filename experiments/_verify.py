@@ -115,8 +115,7 @@ def _outcome(
     name: str, goal: Goal, results: dict[str, Result | Refusal], checks: dict[str, float], seconds: float
 ) -> Outcome:
     if goal.row is None:
-        seeds = max(len(result.runs) for result in results.values())
-        return Outcome(name, goal, float(checks[goal.number]), None, seeds, seconds, goal.note)
+        return Outcome(name, goal, float(checks[goal.number]), None, goal.seeds, seconds, goal.note)
     result = results[goal.row]
     if isinstance(result, Refusal):
         return Outcome(name, goal, remark=result.reason)

@@ -29,7 +29,7 @@ from sklearn.linear_model import Ridge
 from experiments._contract import Goal
 from experiments._data import load
 from jaxnets import models, plot
-from jaxnets.check import POSITIVE, InputError, Interval, choice
+from jaxnets.check import POSITIVE, InputError, Interval, choice, is_traced
 from jaxnets.data import Dataset, scale
 from jaxnets.data.transform import map_inputs
 from jaxnets.learner import Learner
@@ -71,12 +71,12 @@ class Settings(NamedTuple):
     """A name or a file with numbers as targets."""
     num_train: Annotated[int | None, Interval(4)] = None
     """Training rows to keep; all if None."""
-    num_steps: Annotated[int, Interval(0, 1)] = 1
-    """1: the solution."""
+    num_steps: tyro.conf.Fixed[int] = 1
+    """The solution."""
 
 
 def data(settings: Settings) -> Dataset:
-    """Columns in [0, 1], where the centres lie too."""
+    """Columns of the training rows in [0, 1], where the centres lie too."""
     dataset = load(settings.dataset, num_examples=settings.num_train)
     if dataset.num_classes or np.ndim(dataset.train.inputs) != 2:
         raise InputError(f"data set {settings.dataset!r}: rows of numbers with a number as target are needed")
@@ -99,9 +99,29 @@ def most_correlated(rows: Batch) -> int:
 
 
 def learner(hparams: Hparams, settings: Settings) -> Learner:
-    """The ridge path in the features of the basis."""
+    """The ridge path in the features of the basis.
+
+    Raises:
+        InputError: the lowest penalty is not below the highest, or the powers of a row grow out of bounds.
+    """
+    low, high = hparams.low, hparams.high
+    if not is_traced(low, high) and not float(low) < float(high):
+        raise InputError(f"lowest penalty {low:g}: it must lie below the highest, {high:g}")
+    if settings.basis == "polynomial":
+        _check_powers(settings)
     alphas = jnp.geomspace(hparams.low, hparams.high, settings.num_alphas)
     return models.ridge_path(basis=features(hparams, settings), alphas=alphas)
+
+
+def _check_powers(settings: Settings) -> None:
+    """Rows to test on may lie far from those to train on, and powers carry them farther."""
+    farthest = max(float(np.abs(rows.inputs).max()) for rows in data(settings).splits.values())
+    highest = int(np.log(FARTHEST) / np.log(farthest)) if farthest > 1 else settings.num_functions
+    if settings.num_functions > highest:
+        raise InputError(
+            f"num_functions = {settings.num_functions}: a row lies at {farthest:.3g}, where the training "
+            f"rows are in [0, 1], allowed are powers up to {highest}"
+        )
 
 
 def features(hparams: Hparams, settings: Settings) -> Callable[[Float[Array, "n d"]], Float[Array, "n p"]]:
@@ -137,6 +157,8 @@ def variants() -> dict[str, tuple[Hparams, Settings]]:
     return {name: (Hparams(), settings) for name, settings in rows.items()}
 
 
+FARTHEST = 1e12
+"""As large as a power of a column may become; errors are squared, in 32 bits."""
 TARGETS = {"boston": "price in 1,000 dollars", "diabetes": "progression of the disease"}
 """What the numbers to guess are, of the data sets that come with packages."""
 GOALS = (

@@ -53,8 +53,8 @@ class Settings(NamedTuple):
 
     optimizer: tyro.conf.Fixed[str] = "lbfgs"
     """Which; ``--rows`` chooses among them."""
-    num_steps: Annotated[int, Interval(0, 2**31 - 1)] = 50
-    """Updates, each from all rows."""
+    num_steps: tyro.conf.Fixed[int] = 50
+    """Updates, each from all rows; ``--rows`` chooses."""
     evaluate_every: Annotated[int, Interval(1)] = 1
     """Steps between entries of the history."""
     num_hidden: Annotated[int, Interval(1)] = 25

@@ -55,8 +55,8 @@ class Settings(NamedTuple):
 
     model: tyro.conf.Fixed[str] = "linear"
     """linear or kernel; ``--rows`` chooses among them."""
-    dataset: str = "wine"
-    """A name or a file with classes."""
+    dataset: tyro.conf.Fixed[str] = "wine"
+    """A name or a file with classes; ``--rows`` chooses, and ``classifiers`` has other data."""
     seed: Annotated[int, Interval(0, 2**32 - 1)] = 0
     """Of the split, and of the circles."""
     num_steps: Annotated[int, Interval(0, 1)] = 1
@@ -121,7 +121,7 @@ def checks(results: list[Result], dataset: Dataset) -> dict[str, float]:
         f"{name}_accuracy_of_five_draws": float(np.mean([_redrawn(one, seed) for seed in range(5)]))
         for name, one in circles.items()
     }
-    return means | {"scikit_learn_difference": max(map(_difference, linear))}
+    return means | {"scikit_learn_difference": max(map(_difference, linear), default=np.nan)}
 
 
 def _redrawn(result: Result, seed: int) -> float:

@@ -26,6 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import tyro
 
 from experiments._contract import Goal
 from experiments._data import load
@@ -55,8 +56,8 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    widths: tuple[Annotated[int, Interval(1, 2**20)], ...] = ()
-    """Hidden units; none for logistic regression."""
+    widths: tyro.conf.Fixed[tuple[int, ...]] = ()
+    """Hidden units; none for logistic regression. ``--rows`` chooses."""
     num_folds: Annotated[int, Interval(2, 303)] = 10
     """Models, each trained without one part of the rows."""
     num_steps: Annotated[int, Interval(0)] = 1000

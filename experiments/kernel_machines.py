@@ -28,7 +28,7 @@ from sklearn.svm import SVC
 
 from experiments._contract import Goal
 from jaxnets import kernels, losses, models, plot, schedules
-from jaxnets.check import NON_NEGATIVE, POSITIVE, Interval, choice
+from jaxnets.check import POSITIVE, Interval, choice
 from jaxnets.data import Dataset, split
 from jaxnets.data.synthetic import circles
 from jaxnets.learner import Learner, gradient
@@ -59,11 +59,11 @@ class Settings(NamedTuple):
     """primal, dual or rbf; ``--rows`` chooses among them."""
     num_examples: Annotated[int, Interval(20)] = 400
     """Points on two noisy circles: half to train, a quarter each to validate and to test."""
-    noise: Annotated[float, NON_NEGATIVE] = 0.25
+    noise: Annotated[float, Interval(0, 10)] = 0.25
     """Standard deviation of each coordinate; the circles' radii are 1 and 0.4."""
-    grid: Annotated[int, Interval(2, 100)] = 9
+    num_values: Annotated[int, Interval(2, 100)] = 9
     """Values of C, from 0.01 to 100, and of gamma, likewise."""
-    num_steps: Annotated[int, Interval(0, 2**31 - 1)] = 1
+    num_steps: Annotated[int, Interval(1, 2**31 - 1)] = 1
     """Updates in the primal; the dual is solved in one."""
 
 
@@ -107,7 +107,7 @@ def _primal(hparams: Hparams, settings: Settings) -> Learner:
     def penalty(params: Params) -> Float[Array, ""]:
         return jnp.sum(jnp.square(params["layers_1"]["kernel"])) / (2 * hparams.C * num_rows)
 
-    rate = schedules.cosine_decay(hparams.learning_rate, num_steps=max(1, settings.num_steps))
+    rate = schedules.cosine_decay(hparams.learning_rate, num_steps=settings.num_steps)
     return gradient(model, loss, optax.adam(rate), penalty=penalty)
 
 
@@ -132,7 +132,7 @@ GOALS = (
     Goal("primal_less_dual", at_least=-1e-5, at_most=1e-3, seeds=1),  # below 0: no optimum, or rounding
     Goal("scikit_learn_agreement", at_least=0.98, seeds=1),
 )
-SMALL = {"num_examples": 40, "grid": 2}
+SMALL = {"num_examples": 40, "num_values": 2}
 
 
 class Grid(NamedTuple):
@@ -153,7 +153,7 @@ def grid(settings: Settings) -> Grid:
 @functools.lru_cache(maxsize=2)
 def _grid(settings: Settings) -> Grid:
     dataset = jax.tree.map(jnp.asarray, data(settings))
-    values = jnp.geomspace(0.01, 100, settings.grid)
+    values = jnp.geomspace(0.01, 100, settings.num_values)
 
     def cell(C: Scalar, gamma: Scalar) -> tuple[Array, ...]:
         machine = learner(Hparams(C=C, gamma=gamma), settings)
@@ -164,7 +164,7 @@ def _grid(settings: Settings) -> Grid:
 
     cells = (part.ravel() for part in jnp.meshgrid(values, values, indexing="ij"))
     found = jax.tree.map(np.asarray, jax.jit(jax.vmap(cell))(*cells))
-    square = (part.reshape(settings.grid, settings.grid, *part.shape[1:]) for part in found)
+    square = (part.reshape(settings.num_values, settings.num_values, *part.shape[1:]) for part in found)
     return Grid(np.asarray(values), *square)
 
 

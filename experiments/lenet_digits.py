@@ -4,9 +4,8 @@ Source: the courses' LeNet, SGD at 0.001, 20,000 steps of 100, 0.9712 on MNIST; 
 1998, Gradient-based learning applied to document recognition (0.9905, with distortions 0.992); Simard,
 Steinkraus & Platt 2003, Best practices for convolutional neural networks (0.9960, with elastic distortions).
 Command: python -m experiments lenet_digits --dataset mnist
-Expected: test accuracy on mnist with 1 seed on 2 CPU cores, 2026-11-22: recipe 0.996 after ten epochs and
-0.992 after one, of 72 seconds; source 0.974 with ten times its rate in a tenth of its steps, its own 20,000
-take most of an hour.
+Expected: test accuracy on mnist on 2 CPU cores, 2026-11-22: recipe 0.9948 ± 0.0006 over 5 seeds, five to nine
+minutes a fit by the load (`--num-epochs 10`: 0.996, 1 seed); source 0.9752 with 1 seed, 44 minutes.
 
 The recipe: digits turned, stretched and shifted anew at each step, dropout, and Adam under a rate that
 warms up and falls to 0 along a cosine.
@@ -74,7 +73,14 @@ class Settings(NamedTuple):
 
 SMALL = {"features": (2, 2), "widths": (8,)}
 GOALS = (
-    Goal("test_accuracy", at_least=0.9712, row="source", settings={"dataset": "mnist"}, seeds=1),
+    Goal(
+        "test_accuracy",
+        at_least=0.9712,
+        row="source",
+        settings={"dataset": "mnist"},
+        seeds=1,
+        note="one seed: its 20,000 steps take most of an hour",
+    ),
     Goal("test_accuracy", at_least=0.994, row="recipe", settings={"dataset": "mnist"}),
     Goal("fit_seconds", at_most=900, row="recipe", settings={"dataset": "mnist"}),
 )

@@ -209,7 +209,7 @@ GOALS = tuple(
         Goal("test_slope_error", at_most=0.03, row=head),
     )
 )
-SMALL = {"num_examples": 400}
+SMALL = {"num_examples": NUM_TEST}  # as many as to test: drawn by the same compiled programs
 
 
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:

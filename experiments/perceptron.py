@@ -149,7 +149,7 @@ def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     """Mistakes against rows seen, and the line at several times."""
     steps = max((result.steps for result in results), key=len)
     mistakes = {
-        result.name: [np.cumsum(_made(run)) for run in result.runs]
+        result.name: np.stack([_so_far(run, len(steps)) for run in result.runs])
         for result in results
         if not result.settings.averaged
     }
@@ -159,8 +159,16 @@ def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     return pictures
 
 
+def _so_far(run: train.Run, num_points: int) -> Float[np.ndarray, " p"]:
+    """All mistakes until each point; a run that has ended makes no more."""
+    made = _made(run)
+    return np.cumsum(np.pad(made, (0, num_points - len(made))))
+
+
 def _made(run: train.Run) -> Float[np.ndarray, " p"]:
     """Mistakes since the entry before: their mean, times the rows of that time; none after the end."""
+    if not run.history:
+        return np.zeros(0)
     ends = np.minimum(run.history["step"], run.status.step)
     return np.nan_to_num(run.history["mistakes"]) * np.diff(ends, prepend=0)
 

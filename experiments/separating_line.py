@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import tyro
 
 from experiments._contract import Goal
 from jaxnets import models, plot, train
-from jaxnets.check import NON_NEGATIVE, Interval
+from jaxnets.check import POSITIVE, Interval
 from jaxnets.data import Dataset
 from jaxnets.learner import Learner
 from jaxnets.metrics import accuracy
@@ -44,10 +45,12 @@ SMALL = {"num_examples": 50}
 class Hparams(NamedTuple):
     """Traced scalars."""
 
-    l2: Annotated[float, NON_NEGATIVE] = 1.0
-    """0.5 l2 |w|^2 is added to the summed loss."""
-    l1: Annotated[float, NON_NEGATIVE] = 0.0
-    """l1 |w|_1 is added to it."""
+    l2: tyro.conf.Fixed[float] = 1.0
+    """0.5 strength l2 |w|^2 is added to the summed loss; ``--rows`` chooses."""
+    l1: tyro.conf.Fixed[float] = 0.0
+    """strength l1 |w|_1 is added to it; ``--rows`` chooses."""
+    strength: Annotated[float, POSITIVE] = 1.0
+    """Of the penalties of all rows, which so keep their ratios."""
 
 
 class Settings(NamedTuple):
@@ -83,9 +86,8 @@ def data(settings: Settings) -> Dataset:
 
 def learner(hparams: Hparams, settings: Settings) -> Learner:
     """The binary model: one weight a feature, and a bias that is not penalised."""
-    return models.logistic_regression(
-        num_classes=2, l2=hparams.l2, l1=hparams.l1, loss=models.one_vs_rest_cross_entropy
-    )
+    l2, l1 = (hparams.strength * part for part in (hparams.l2, hparams.l1))
+    return models.logistic_regression(num_classes=2, l2=l2, l1=l1, loss=models.one_vs_rest_cross_entropy)
 
 
 def evaluate(learner: Learner, state: State, dataset: Dataset) -> Metrics:
@@ -118,7 +120,8 @@ def variants() -> dict[str, tuple[Hparams, Settings]]:
 def checks(results: list[Result], dataset: Dataset) -> dict[str, float]:
     """50 lines instead of one, by each penalty, and scikit-learn's numbers for the same rows."""
     keys = jax.random.split(jax.random.key(1), NUM_LINES)
-    penalties = Hparams(l2=jnp.array([1.0, 0.0, 1.0]), l1=jnp.array([0.0, 1.0, 1.0]))
+    strength = jnp.full(3, results[0].hparams.strength)
+    penalties = Hparams(jnp.array([1.0, 0.0, 1.0]), jnp.array([0.0, 1.0, 1.0]), strength)
     angle = functools.partial(_angle, settings=results[0].settings)
     angles = jax.jit(jax.vmap(jax.vmap(angle, (0, None)), (None, 0)))(keys, penalties)
     differences = [_difference(result, dataset.train) for result in results]
@@ -149,13 +152,14 @@ def _by_scikit_learn(hparams: Hparams, rows: Batch) -> Float[np.ndarray, " d1"]:
     """Its weights and intercept; where all weights are 0, the intercept that fits the classes' shares."""
     from sklearn.linear_model import LogisticRegression
 
-    total = max(hparams.l2 + hparams.l1, 1e-12)
+    share = hparams.l1 / (hparams.l2 + hparams.l1)
+    strength = hparams.strength * (hparams.l2 + hparams.l1)
     peer = LogisticRegression(
-        C=1 / total, l1_ratio=hparams.l1 / total, solver="saga", tol=1e-10, max_iter=100_000, random_state=0
+        C=1 / strength, l1_ratio=share, solver="saga", tol=1e-10, max_iter=100_000, random_state=0
     ).fit(rows.inputs.astype(np.float64), rows.targets)
-    share = np.mean(rows.targets)
+    ones = np.mean(rows.targets)
     # SAGA watches the weights alone: it stops at once, before its intercept, where none comes to be.
-    intercept = peer.intercept_ if peer.coef_.any() else np.log(share / (1 - share))
+    intercept = peer.intercept_ if peer.coef_.any() else np.log(ones / (1 - ones))
     return np.append(peer.coef_[0], intercept)
 
 

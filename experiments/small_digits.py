@@ -26,6 +26,7 @@ from jaxnets.check import POSITIVE, Interval
 from jaxnets.data import Dataset
 from jaxnets.learner import Learner, gradient
 from jaxnets.metrics import accuracy, classification, confusion_matrix
+from jaxnets.sweep.trial import steps_per_epoch
 from jaxnets.types import Metrics, State
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def variants() -> dict[str, tuple[Hparams, Settings]]:
 def figures(results: list[Result], dataset: Dataset) -> dict[str, Figure]:
     """Accuracy over the epochs, and what is taken for what in the end."""
     longest = max(results, key=lambda result: result.settings.num_epochs)
-    epoch = longest.num_rows // longest.settings.batch_size
+    epoch = steps_per_epoch(dataset, longest.settings.batch_size)
     seeds = min(len(result.runs) for result in results)
     ends = {
         f"{name} rows": np.stack([result.metrics[f"{name}_accuracy"][:seeds] for result in results], axis=1)

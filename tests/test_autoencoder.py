@@ -13,7 +13,7 @@ from experiments import _contract
 from experiments import autoencoder as experiment
 from jaxnets import data, losses, train
 from jaxnets.check import InputError
-from jaxnets.learner import gradient
+from jaxnets.learner import Learner, gradient
 from jaxnets.models import Autoencoder, principal_components
 from jaxnets.types import Batch
 
@@ -114,6 +114,22 @@ def test_experiment_measures_what_its_docstring_says():
     np.testing.assert_allclose(numbers["test_mse_noisy"], experiment.NOISE**2, rtol=0.05)
 
 
+def test_experiment_measures_the_bounds_of_all_images():
+    """Two images of two pixels; of the weights of two codes each, the mean logarithm is -3 log 2."""
+    log_weights = -np.log(2) * np.array([[1.0, 3.0], [4.0, 4.0]], np.float32)
+
+    def predict(state, images):
+        return {"images": images, "log_weights": state + 0 * images.sum()}
+
+    rows = Batch(np.ones((2, 1, 2, 1), np.float32), None)
+    found = experiment.evaluate(Learner(None, None, predict), log_weights, data.Dataset(rows, test=rows))
+    expected = {
+        "test_mse": 0, "elbo": -3 * np.log(2), "bits_per_pixel": 1.5,
+        "importance_bound": (np.log((1 / 2 + 1 / 8) / 2) - 4 * np.log(2)) / 2,
+    }  # fmt: skip
+    assert {name: float(found[name]) for name in expected} == pytest.approx(expected, rel=1e-5)
+
+
 def test_experiment_compares_the_worst_elbo_with_independent_pixels():
     """One pixel of two is 1 in three of four training images: Krichevsky and Trofimov's share is 0.7."""
     train_images = np.array([[1, 0], [1, 0], [1, 0], [0, 0]], np.float32).reshape(4, 1, 2, 1)
@@ -121,7 +137,12 @@ def test_experiment_compares_the_worst_elbo_with_independent_pixels():
     dataset = data.Dataset(rows, test=jax.tree.map(lambda leaf: leaf[2:], rows))
     numbers = {"test_mse": 2.0, "test_mse_noisy": 3.0, "elbo": -0.5, "importance_bound": -0.25}
     metrics = {name: np.array([value, value + 0.25]) for name, value in numbers.items()}
-    found = experiment.checks([SimpleNamespace(metrics=metrics)] * 4, dataset)
+    others = [
+        {"test_mse": np.array(errors), "test_mse_noisy": np.array(noisy)}
+        for errors, noisy in (([3, 5], [7, 9]), ([2, 4], [5, 5]), ([9, 9], [3, 5]))
+    ]
+    found = experiment.checks([SimpleNamespace(metrics=one) for one in (*others, metrics)], dataset)
+    assert (found["mse_over_pca"], found["noisy_mse_over_plain"]) == (3 / 4, 4 / 5)
     expected = (np.log(0.7) + np.log(0.3)) / 2 + np.log(0.9)
     np.testing.assert_allclose(found["log_likelihood_of_independent_pixels"], expected, rtol=1e-5)
     np.testing.assert_allclose(found["elbo_above_independent_pixels"], -0.5 - expected, rtol=1e-5)

@@ -97,6 +97,28 @@ def test_stable_rates_are_what_the_definitions_say(monkeypatch):
     assert np.isnan(experiment.stable_rates(*rows)["ratio_by_validation_accuracy"])
 
 
+@pytest.mark.parametrize("wrong", ["outputs", "gradient"])
+def test_checks_tell_the_one_number_of_the_layer_that_is_not_flaxs(monkeypatch, wrong):
+    """Numbers up to 4: 1e-6 of them away everywhere, but in one place of one kind 0.1 of them."""
+    near = {"outputs": 4 * np.eye(3), "gradient": ({"scale": np.array([-4.0, 1.0])}, np.ones(2))}
+
+    def numbers(layer, mode):
+        if isinstance(layer, nn.BatchNorm):
+            return near
+        found = jax.tree.map(lambda leaf: leaf * (1 - 1e-6), near)
+        leaf = found["outputs"] if wrong == "outputs" else found["gradient"][0]["scale"]
+        leaf[..., 0] -= 0.4
+        return found
+
+    monkeypatch.setattr(experiment, "_numbers", numbers)
+    monkeypatch.setattr(experiment, "stable_rates", lambda with_it, without: {"ratio": with_it / without})
+    right = {"outputs": 1e-6, "gradient": 1e-6} | {wrong: 0.1}
+    expected = {f"error_of_{name}": value for name, value in right.items()}
+    assert experiment.checks([6.0, 2.0], None) == pytest.approx(
+        expected | {"largest_error": 0.1, "ratio": 3}, rel=1e-3
+    )
+
+
 def test_a_sweep_from_high_to_low_is_refused():
     with pytest.raises(InputError, match="lowest rate 5: it must lie below the highest"):
         experiment.rates(experiment.Hparams(lowest_rate=5.0, highest_rate=0.1), experiment.Settings())

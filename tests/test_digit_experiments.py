@@ -17,6 +17,7 @@ from experiments import (
     digits_mlp,
     loss_functions,
     one_vs_all,
+    perceptron,
     relu_digits,
     small_digits,
 )
@@ -188,13 +189,29 @@ def test_the_best_lane_is_chosen_among_those_that_stand():
     right, wrong = (np.eye(3, dtype=np.float32)[rows] for rows in (labels, (labels + 1) % 3))
     scores = jnp.stack([wrong, np.full((4, 3), np.nan, np.float32), right], axis=1)
     learner = Learner(None, None, lambda state, inputs: scores[inputs])
-    rows = Batch(np.arange(4), labels)
-    found = deep_vs_wide.evaluate(learner, None, data.Dataset(rows, valid=rows, test=rows))
-    assert {name: float(value) for name, value in found.items()} == {"test_accuracy": 1, "valid_accuracy": 1}
+    rows, test = Batch(np.arange(4), labels), Batch(np.arange(4), np.array([0, 1, 2, 2]))
+    found = deep_vs_wide.evaluate(learner, None, data.Dataset(rows, valid=rows, test=test))
+    assert {name: float(value) for name, value in found.items()} == {
+        "test_accuracy": 0.75, "valid_accuracy": 1,
+    }  # fmt: skip
     history = {
         f"valid_accuracy_{lane}": np.array([0.5, last]) for lane, last in enumerate([0.2, np.nan, 0.9])
     }
     np.testing.assert_array_equal(deep_vs_wide._of_best_lane(history), [0.5, 0.9])
+
+
+def test_accuracies_are_of_the_rows_they_are_named_for():
+    """A learner that says 0: right on 3 of 4 training rows, on 1 of 4 test rows."""
+    fit, test = (Batch(np.zeros((4, 1)), np.array(labels)) for labels in ([0, 0, 0, 1], [1, 2, 0, 1]))
+    model = Learner(None, None, lambda state, inputs: jnp.tile(jnp.array([[1.0, 0.0, 0.0]]), (4, 1)))
+    state = SimpleNamespace(mistakes=7, rows_seen=40)
+    expected = {"train_accuracy": 0.75, "test_accuracy": 0.25}
+    by_contract = _contract.load("classifiers").evaluate(model, None, data.Dataset(fit, test=test))
+    assert float(by_contract["test_accuracy"]) == 0.25
+    for experiment in (small_digits, perceptron):
+        found = experiment.evaluate(model, state, data.Dataset(fit, test=test))
+        assert {name: float(found[name]) for name in expected} == expected
+    assert coursera_digits.evaluate(model, state, data.Dataset(fit)) == {"train_accuracy": 0.75}
 
 
 def counting(length):
@@ -245,7 +262,7 @@ def test_one_vs_all_checks_tell_weights_apart_and_draws_weights_of_images_only()
     )
     rows = Batch(np.ones((6, 4), np.float32), np.arange(6) % 3)
     state = learner.init(jax.random.key(0), rows)
-    moved = state._replace(params=jax.tree.map(lambda leaf: leaf + 0.25, state.params))
+    moved = state._replace(params=jax.tree.map(lambda leaf: leaf.at[..., 1].add(0.25), state.params))
     results = [
         SimpleNamespace(name=name, learner=learner, runs=[SimpleNamespace(state=one)])
         for name, one in (("one_vs_all", state), ("ten_columns", moved))

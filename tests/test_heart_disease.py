@@ -1,12 +1,15 @@
 """Heart disease: what is fitted inside a fold is scikit-learn's; numbers are of rows a model has not seen."""
 
 import functools
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -62,5 +65,31 @@ def test_numbers_are_of_the_logits(dataset, monkeypatch):
     monkeypatch.setattr(experiment, "_logits", lambda *_: logits)
     found = experiment.evaluate(None, None, dataset)
     assert found["accuracy"] == pytest.approx(1 - 30 / 303)
+    assert float(found["auroc"]) == pytest.approx(roc_auc_score(labels, logits), rel=1e-5)
     wrong, right = (1 / (1 + np.exp(-2 * sign)) for sign in (1, -1))
     assert found["brier"] == pytest.approx((30 * wrong**2 + 273 * right**2) / 303, rel=1e-5)
+
+
+def test_checks_tell_a_patient_whose_probability_is_wrong(dataset):
+    """The regressions of three folds, refitted here; then the fortieth patient's logit is 1 too large."""
+    patients, labels = dataset.test
+    table, fold = np.where(patients.missing > 0, np.nan, patients.values), np.arange(303) % 3
+    hparams, logits = experiment.Hparams(l2=0.2), np.zeros(303)
+    for out in (fold == number for number in range(3)):
+        regression = LogisticRegression(C=1 / (0.2 * 202))
+        peer = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), regression)
+        logits[out] = peer.fit(table[~out], labels[~out]).decision_function(table[out])
+
+    def check(logits):
+        row = SimpleNamespace(
+            name="logistic", hparams=hparams, settings=experiment.Settings(num_folds=3),
+            learner=Learner(None, None, lambda state, inputs: state.models[:, None]),
+            runs=[SimpleNamespace(state=experiment.Assigned(fold, logits))],
+        )  # fmt: skip
+        return experiment.checks([SimpleNamespace(name="mlp"), row], dataset)["difference_from_scikit_learn"]
+
+    wrong = logits + (np.arange(303) == 40)
+    before, after = (1 / (1 + np.exp(-some[40])) for some in (logits, wrong))
+    assert check(logits) < 1e-6
+    assert check(wrong) == pytest.approx(after - before, rel=1e-4)
+    assert after - before > 1e-2

@@ -1,6 +1,9 @@
 """What the experiments with closed forms add to their models: references, redraws, the grid."""
 
+from types import SimpleNamespace
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -10,6 +13,8 @@ from sklearn.svm import SVC
 from experiments import basis_regression, discriminants, kernel_machines
 from jaxnets import kernels
 from jaxnets.check import InputError
+from jaxnets.data import Dataset
+from jaxnets.learner import Learner
 from jaxnets.metrics import accuracy
 from jaxnets.types import Batch
 
@@ -65,6 +70,42 @@ def test_the_picture_of_both_objectives_is_that_of_the_rbf_row():
     assert primal[1].min() >= dual[1].max() * (1 - 1e-5)  # weak duality
 
 
+def one_run(history, params):
+    state = SimpleNamespace(params={"layers_1": {"kernel": jnp.array(params)}})
+    return [SimpleNamespace(history=history, state=state)]
+
+
+def test_checks_of_the_machines_tell_each_certificate(monkeypatch):
+    """All scores are 0, so each of 20 hinges is 1; one cell takes 3 validation points of 10 for others."""
+    dataset = kernel_machines.data(SMALL)
+    hparams, num_valid = kernel_machines.Hparams(C=0.5), len(dataset.valid.targets)
+    model = Learner(None, None, lambda state, x: jnp.zeros((len(x), 2)))
+    history = {"loss": np.array([9.0, 15.0]), "gap": np.array([0.5, 0.2])}
+    primal, dual = (
+        SimpleNamespace(settings=SMALL._replace(model=name), hparams=hparams, learner=model, runs=runs)
+        for name, runs in (
+            ("primal", one_run(None, [[1.0], [-2.0]])), ("dual", one_run(history, [0.0]))
+        )
+    )  # fmt: skip
+    values, shape = np.array([0.01, 100.0]), (2, 2)
+    right = np.array([
+        [SVC(C=C, gamma=gamma).fit(*dataset.train).predict(dataset.valid.inputs) for gamma in values]
+        for C in values
+    ])  # fmt: skip
+    wrong = right.copy()
+    wrong[1, 0, :3] = 1 - wrong[1, 0, :3]
+    gaps = np.array([[1e-4, -7e-3], [2e-3, 0.0]])
+    found = []
+    for classes in (right, wrong):
+        grid = kernel_machines.Grid(values, gaps, np.zeros(shape), gaps, classes)
+        monkeypatch.setattr(kernel_machines, "grid", lambda settings, grid=grid: grid)
+        found.append(kernel_machines.checks([primal, dual], dataset))
+    objective = (1 + 4) / 2 + 0.5 * len(dataset.train.targets)
+    assert [one["scikit_learn_agreement"] for one in found] == [1, pytest.approx(1 - 3 / num_valid)]
+    assert found[0]["primal_less_dual"] == pytest.approx(objective / (15 * 0.8) - 1)
+    assert found[0]["worst_relative_gap"] == 7e-3
+
+
 @pytest.mark.parametrize(("model", "low", "high"), [("linear", 0.35, 0.65), ("kernel", 0.99, 1.0)])
 def test_the_kernel_sees_circles_and_the_line_does_not(model, low, high):
     settings = discriminants.Settings(model, dataset="circles", seed=11, num_classes=2)
@@ -72,6 +113,84 @@ def test_the_kernel_sees_circles_and_the_line_does_not(model, low, high):
     learner = discriminants.learner(discriminants.Hparams(), settings)
     state, _ = jax.jit(learner.step)(KEY, (), dataset.train)
     assert low <= accuracy(learner.predict(state, dataset.test.inputs), dataset.test.targets) <= high
+
+
+def discriminant_row(**settings):
+    hparams, settings = discriminants.Hparams(), discriminants.Settings(**settings)
+    learner = discriminants.learner(hparams, settings)
+    return SimpleNamespace(hparams=hparams, settings=settings, learner=learner)
+
+
+def test_a_shrunken_discriminant_is_not_scikit_learns():
+    row = discriminant_row(dataset="wine", num_classes=3)
+    assert discriminants._difference(row) < 1e-6
+    row.learner = discriminants.learner(discriminants.Hparams(shrinkage=1e-4), row.settings)
+    assert 1e-4 < discriminants._difference(row) < 1
+
+
+def test_circles_are_redrawn_and_learned_for_each_seed(monkeypatch):
+    """Of seed ``s`` a learner has ``s + 1`` rows of five right, if it has learned from rows of that seed."""
+
+    def draw(settings):
+        rows = Batch(np.full((5, 2), settings.seed), (np.arange(5) > settings.seed).astype(int))
+        return Dataset(rows, test=rows)
+
+    def predict(state, inputs):
+        guess = int(np.any(state != inputs))
+        return jax.nn.one_hot(np.full(5, guess), 2)
+
+    learner = Learner(None, lambda key, state, rows: (rows.inputs, {}), predict)
+    monkeypatch.setattr(discriminants, "data", draw)
+    monkeypatch.setattr(discriminants, "_difference", lambda row: row.difference)
+    rows = [
+        SimpleNamespace(
+            learner=learner, runs=[SimpleNamespace(state=None)], difference=difference,
+            hparams=discriminants.Hparams(shrinkage), settings=discriminants.Settings(model, "circles"),
+        )
+        for model, difference, shrinkage in (("linear", 2.0, 0), ("linear", 9.0, 1e-3), ("kernel", 9.0, 0))
+    ]  # fmt: skip
+    others = SimpleNamespace(**{**vars(rows[0]), "difference": 1.0, "settings": discriminants.Settings()})
+    found = discriminants.checks([rows[0], others, *rows[1:]], None)
+    assert found == pytest.approx({
+        "linear_accuracy_of_five_draws": 0.6, "kernel_accuracy_of_five_draws": 0.6,
+        "scikit_learn_difference": 2.0,
+    })  # fmt: skip
+
+
+def test_checks_of_the_path_tell_each_part_that_is_wrong(monkeypatch):
+    """A path by the learner itself; then one coefficient vector 1 % too long, errors 2 %, predictions 3 %."""
+    hparams, settings = (
+        basis_regression.Hparams(),
+        basis_regression.Settings("linear", num_alphas=4, num_train=30),
+    )
+    rows = jax.tree.map(np.float64, basis_regression.data(settings).train)
+    with jax.enable_x64(True):
+        path, _ = jax.jit(basis_regression.learner(hparams, settings).step)(KEY, (), rows)
+        path = jax.tree.map(np.asarray, path)
+
+    def check(state, factor=1.0):
+        exact = Learner(None, lambda key, _, rows: (state, {}), None)
+        monkeypatch.setattr(basis_regression, "learner", lambda hparams, settings: exact)
+        weights, bias = path.coefficients[path.chosen], path.intercepts[path.chosen]
+        trained = Learner(None, None, lambda state, x: factor * (x @ weights + bias))
+        runs = [SimpleNamespace(state=path)]
+        return basis_regression._differences(
+            SimpleNamespace(hparams=hparams, settings=settings, learner=trained, runs=runs)
+        )
+
+    right = check(path)
+    assert max(right.values()) < 1e-5
+    stretched = path.coefficients * np.array([1, 1, 1.01, 1])[:, None]
+    wrong = {
+        "scikit_learn_difference": (0.01, check(path._replace(coefficients=stretched))),
+        "leave_one_out_difference": (0.02, check(path._replace(leave_one_out=1.02 * path.leave_one_out))),
+        "difference_in_32_bits": (0.03, check(path, factor=1.03)),
+    }
+    for name, (expected, found) in wrong.items():
+        assert found == pytest.approx(right | {name: expected}, rel=1e-3, abs=1e-5)
+    monkeypatch.setattr(basis_regression, "_differences", lambda name: wrong[name][1])
+    found = basis_regression.checks(list(wrong), None)
+    assert found == pytest.approx({name: expected for name, (expected, _) in wrong.items()}, rel=1e-3)
 
 
 def test_brute_force_leaves_one_out():

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from experiments import learning_rate_rules as experiment
 from experiments._run import Result
@@ -75,6 +76,16 @@ def test_the_running_mean_is_that_of_the_examples_and_not_of_the_batches(monkeyp
 
         monkeypatch.setitem(experiment.RULES, "inverse_count", lambda rate: rule._replace(update=blind))
         assert experiment._from_running_mean(10) > 0.1
+
+
+def test_the_distance_from_optax_is_that_of_the_first_seeds_table():
+    """Of three steps of the scaled problem; then one number is 0.1 away."""
+    row = after_three_steps("scaled_adagrad")
+    fit = jax.jit(lambda rows: train.run(jax.random.key(0), row.learner, rows, num_steps=3))
+    run = fit(experiment.data(row.settings).train)
+    assert experiment._from_optax(row._replace(runs=[run])) < 1e-6
+    moved = run._replace(state=run.state._replace(params=run.state.params.at[0, 4].add(0.1)))
+    assert experiment._from_optax(row._replace(runs=[moved, run])) == pytest.approx(0.1, rel=1e-5)
 
 
 def test_rows_of_different_lengths_have_a_picture_each():

@@ -51,16 +51,28 @@ def row(rule, *statuses):
     )
 
 
-def test_checks_tell_the_rate_that_diverges_and_the_largest_stable_one(monkeypatch):
-    ended = SimpleNamespace(code=np.full(5, status.CONVERGED), step=np.arange(5))
-    run = SimpleNamespace(status=ended, state=SimpleNamespace(coefficients=experiment.SOLUTION + 1e-7))
-    monkeypatch.setattr(experiment, "_five_starts", lambda rule, rows: run)
+def five_runs(errors, *codes):
+    """From five starts, in 0, 10 ... 40 steps; the first ends as ``codes`` say."""
+    coefficients = experiment.SOLUTION - np.array(errors)[:, None] * np.array([0, 1, 0.5])
+    ended = SimpleNamespace(code=np.array([*codes, *[status.CONVERGED] * 4]), step=np.arange(0, 50, 10))
+    return SimpleNamespace(status=ended, state=SimpleNamespace(coefficients=coefficients))
+
+
+def test_checks_tell_the_rate_that_diverges_the_largest_stable_one_and_the_worst_start(monkeypatch):
+    runs = {
+        "bb_long": five_runs([1e-9, 1e-9, 1e-7, 1e-9, 1e-9], status.CONVERGED),
+        "bb_short": five_runs([0, 0, 0, 0, 2e-3], status.OK),
+    }
+    for name in runs:
+        monkeypatch.setitem(experiment.RULES, name, lambda hparams, name=name: name)
+    monkeypatch.setattr(experiment, "_five_starts", lambda rule, rows: runs[rule])
     dataset = experiment.data(experiment.Settings())
     for endings, diverges in ((["diverged at step 7"] * 2, 1), (["diverged at step 7", "ok"], 0)):
         found = experiment.checks([row("bb_long", "converged"), row("constant", *endings)], dataset)
         assert found["constant_diverges"] == diverges
         assert found["largest_stable_rate"] == pytest.approx(0.03177, rel=1e-3)
-        assert (found["long_steps"], found["short_error"]) == (4, pytest.approx(1e-7, rel=1e-3))
+        assert (found["long_steps"], found["short_steps"]) == (40, np.inf)
+        assert (found["long_error"], found["short_error"]) == pytest.approx((1e-7, 2e-3), rel=1e-3)
 
 
 def test_barzilai_and_borwein_converge_from_five_starts():

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.linear_classifier import CENTRES, Hparams, Settings, data, figures, learner, line_of
+from experiments.linear_classifier import CENTRES, Hparams, Settings, checks, data, figures, learner, line_of
 from jaxnets import train
 from jaxnets.learner import Learner
 from jaxnets.plane import degrees_between, line
@@ -68,3 +68,28 @@ def test_lines_that_are_one_are_all_seen():
         assert all(drawn.is_dashed() for drawn in axes.lines if "softmax" in drawn.get_label())
         explained = [one.get_linestyle() for one in axes.get_legend().get_lines()]
         assert explained == [one.get_linestyle() for one in axes.lines]
+
+
+def test_checks_are_the_angles_and_the_distances_of_the_lines_that_they_name():
+    """Each row's line has an angle and an offset of its own, and a slope that says nothing."""
+    lines = {
+        "sigmoid": (5, 0.5), "softmax": (6, 0.3),
+        "sigmoid_without_bias": (10, 0), "softmax_without_bias": (7, 0),
+        "minimum_norm": (20, 0.9), "sigmoid_weak": (24, 0), "softmax_weak": (12, 0),
+    }  # fmt: skip
+
+    def predict(state, x):
+        angle, offset = state
+        normal = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+        lead = (1 + angle) * (x @ jnp.array(normal) + offset)
+        return jnp.stack([-lead / 2, lead / 2], axis=1)
+
+    model = Learner(None, None, predict)
+    found = checks([result(name, model, state) for name, state in lines.items()], None)
+    assert found == pytest.approx({
+        "degrees_with_bias": 1, "distance_with_bias": 0.2,
+        "degrees_without_bias": 3, "distance_without_bias": 0,
+        "degrees_to_minimum_norm_sigmoid": 4, "degrees_to_minimum_norm_softmax": 8,
+    }, rel=1e-4, abs=1e-6)  # fmt: skip
+    same = checks([result(name, model, (5 + i % 2 * 1e-3, 0.5)) for i, name in enumerate(lines)], None)
+    assert 0 < max(same.values()) < 1e-2

@@ -53,6 +53,28 @@ def test_bars_of_negative_values_hang_from_zero(means):
         assert axes.bbox.x0 <= left < right <= axes.figure.bbox.x1
 
 
+@pytest.mark.parametrize("lowest_is_best", [True, False])
+@pytest.mark.parametrize("others", [[0.9, 0.8], [-3.0, -1.0], []])
+def test_where_a_mean_is_not_finite_a_word_stands_for_the_bar(others, lowest_is_best):
+    means = np.array([np.nan, *others, np.inf])
+    names = [f"{mean:.1f}" for mean in means]
+    (axes,) = plot.bars(names, means, 0.1 * np.abs(means), label="error", lowest_is_best=lowest_is_best).axes
+    shown = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert shown[:2] == ["nan", "inf"]
+    assert shown[2:] == [f"{mean:.1f}" for mean in sorted(others, reverse=lowest_is_best)]
+    words = [text.get_text() for text in axes.texts]
+    assert words[:2] == ["nan", "inf"]
+    assert [bar.get_width() for bar in axes.patches][:2] == [0, 0]
+    axes.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in axes.texts[:2]]
+    assert all(axes.bbox.x0 <= box.x0 and box.x1 <= axes.figure.bbox.x1 for box in boxes)
+
+
+def test_a_long_number_is_written_in_three_digits():
+    (axes,) = plot.bars(["a", "b"], np.array([1e30, 1.5]), np.zeros(2), label="error").axes
+    assert [text.get_text() for text in axes.texts] == ["1.500", "1e+30"]
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_image_grid_shows_every_image(channels):
     images = np.random.default_rng(0).random((9, 5, 4, channels), dtype=np.float32)

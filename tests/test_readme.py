@@ -24,10 +24,18 @@ def test_results_are_those_that_were_measured():
 
 
 def test_what_was_missed_or_not_run_says_so():
-    lines = ["a ≥ 1 | 2.0 | reached", "b ≥ 1 (r) | 0.2 | missed: too few", "c ≥ 1 |  | not run: no file"]
+    lines = [
+        "a ≥ 1 | 2.0 | reached",
+        "a ≥ 0 | 2.0 | reached: by luck",
+        "b ≥ 1 (r) | 0.2 | missed: too few",
+        "c ≥ 1 |  | not run: no file",
+    ]
     results = "".join(f"| `xor` | {line} | 1 | then |\n" for line in lines)
     made = _contract.with_results("<!-- results --><!-- /results -->", results)
-    assert "a ≥ 1: 2.0; b ≥ 1 (r): 0.2 **missed**; c ≥ 1: **not run** |" in made
+    assert (
+        "a ≥ 1: 2.0; a ≥ 0: 2.0 (by luck); b ≥ 1 (r): 0.2 **missed** (too few); c ≥ 1: **not run** (no file)"
+        in made
+    )
 
 
 def test_files_named_in_the_design_exist():

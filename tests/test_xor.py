@@ -3,12 +3,16 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from experiments import xor
 from experiments._run import Result
 from jaxnets import train
+from jaxnets.data import Dataset
+from jaxnets.learner import Learner
 from jaxnets.metrics import accuracy
 from jaxnets.models import MLP
+from jaxnets.types import Batch
 
 
 def test_labels_are_the_exclusive_or_of_the_first_two_inputs():
@@ -64,3 +68,18 @@ def test_the_slowest_seed_is_the_last_to_leave_the_plateau():
     losses = ([0.7, 0.01, 0.01], [0.7, 0.7, 0.01], [0.7, 0.05, 0.01])
     runs = [train.Run(None, {"loss": np.array(loss)}, None, 3) for loss in losses]
     assert xor._slowest(Result("row", None, None, 1, None, runs, {}, np.zeros(3), 0.0)) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "test_accuracy", "solved"), [((), 1, 1), ((1,), 1, 0), ((6,), 0.75, 0), (range(8), 0, 0)]
+)
+def test_solved_is_every_row_of_both_draws(wrong, test_accuracy, solved):
+    """Rows 0 to 3 train and 4 to 7 test a learner that knows the labels of all but some."""
+    labels = np.array([0, 1, 1, 0, 1, 1, 0, 0])
+    guesses = np.where(np.isin(np.arange(8), list(wrong)), 1 - labels, labels)
+    model = Learner(None, None, lambda state, inputs: state[inputs])
+    rows, test = (Batch(part, labels[part]) for part in (np.arange(4), np.arange(4, 8)))
+    found = xor.evaluate(model, jnp.eye(2)[guesses], Dataset(rows, test=test))
+    assert {name: float(value) for name, value in found.items()} == {
+        "test_accuracy": test_accuracy, "solved": solved,
+    }  # fmt: skip

@@ -29,25 +29,33 @@ def bars(
 ) -> Figure:
     """Horizontal bars with error bars, best on top, the value at each bar's end; left from 0 if negative.
 
+    Where a mean is not finite there is no bar but the word, ``nan`` or ``inf``, below all others.
+
     Args:
-        means: lengths of the bars, nowhere NaN.
+        means: lengths of the bars.
         stds: half lengths of the error bars.
         label: what is measured, for the axis.
         lowest_is_best: for errors; else the largest is on top.
     """
-    order = np.argsort(-np.asarray(means) if lowest_is_best else means, kind="stable")
-    names, means, stds = [names[i] for i in order], np.asarray(means)[order], np.asarray(stds)[order]
+    means, stds = np.asarray(means, np.float64), np.asarray(stds, np.float64)
+    is_drawn = np.isfinite(means)
+    merit = np.where(is_drawn, -means if lowest_is_best else means, -np.inf)
+    order = np.argsort(merit, kind="stable")
+    names, words = [names[i] for i in order], [_bar_word(means[i]) for i in order]
+    lengths = np.where(is_drawn, means, 0.0)[order]
+    stds = np.where(is_drawn & np.isfinite(stds), stds, 0.0)[order]
     figure = _axes.new_figure(7.0, 1.1 + 0.36 * len(names))
     axes = figure.subplots()
-    errors = stds if stds.any() else None
-    axes.barh(names, means, xerr=errors, color=_axes.COLOUR, ecolor=_axes.GREY, capsize=3, height=0.7)
-    low, high = _bar_limits(means, stds)
+    errors = np.where(is_drawn[order], stds, np.nan) if stds.any() else None
+    axes.barh(names, lengths, xerr=errors, color=_axes.COLOUR, ecolor=_axes.GREY, capsize=3, height=0.7)
+    low, high = _bar_limits(lengths[is_drawn[order]], stds[is_drawn[order]])
     axes.set_xlim(low, high)
-    for position, (mean, std) in enumerate(zip(means, stds, strict=True)):
-        side = -1 if mean < 0 else 1
+    ends = np.clip(lengths + np.where(lengths < 0, -stds, stds), low, high)
+    for position, (word, length, end) in enumerate(zip(words, lengths, ends, strict=True)):
+        is_left = length < 0 or (length == 0 and high == 0)
         axes.annotate(
-            f"{mean:.3f}", (mean + side * std, position), (6 * side, 0), textcoords="offset points",
-            va="center", ha="right" if mean < 0 else "left",
+            word, (end, position), (-6 if is_left else 6, 0), textcoords="offset points", va="center",
+            ha="right" if is_left else "left",
         )  # fmt: skip
     axes.set_xlabel(f"{label} (the axis begins at {low:.2f})" if low > 0 else label)
     axes.set_title(title, loc="left")
@@ -56,8 +64,15 @@ def bars(
     return figure
 
 
+def _bar_word(mean: float) -> str:
+    """Three decimals; three digits where the number is too long for them."""
+    return f"{mean:.3f}" if abs(mean) < 1e6 else f"{mean:.3g}"
+
+
 def _bar_limits(means: Float[Array, " n"], stds: Float[Array, " n"]) -> tuple[float, float]:
     """From below the least of positive means, else from 0 or lower; with room for the numbers at the ends."""
+    if means.size == 0:
+        return 0.0, 1.0
     if means.min() >= 0:
         low, high = max(0.0, means.min() - 0.25 * np.ptp(means) - 0.02), (means + stds).max() + 0.01
         return low, high + 0.12 * (high - low)
