@@ -248,7 +248,8 @@ def test_epochs_of_the_picture_are_the_epochs_of_the_rows():
         )
         for epochs in (1, 2)
     ]  # fmt: skip
-    way, train_line, test_line = experiment.figures(results, DIGITS)["epochs"].axes[0].lines
+    dataset = experiment.data(results[0].settings)
+    way, train_line, test_line = experiment.figures(results, dataset)["epochs"].axes[0].lines
     assert way.get_xdata()[-1] == pytest.approx(2)
     for line in (train_line, test_line):
         assert line.get_xdata().tolist() == [1, 2]
