@@ -71,11 +71,10 @@ def _sweep_row(plan: Plan, common: Common, out: pathlib.Path) -> None:
     _report.write(out / "points.csv", table.to_csv(index=False).encode())
     _report.show(_table(plan, result, metric))
     pictures = _pictures(result, metric)
-    for name, figure in pictures.items():
+    for name, (_, figure) in pictures.items():
         figure.savefig(out / f"{name}.png", dpi=120)
-    write_report(
-        out / "report.html", result, metric, title=f"{plan.trial.name} on {plan.data_name}", figures=pictures
-    )
+    title = f"{plan.trial.name} on {plan.data_name}"
+    write_report(out / "report.html", result, metric, title=title, figures=dict(pictures.values()))
     print(conclusion(result, metric))
     names = ["table.csv", "points.csv", *(f"{name}.png" for name in pictures), "report.html"]
     print(*(out / name for name in names), sep="\n")
@@ -105,13 +104,20 @@ def _table(plan: Plan, result: SweepResult, metric: str) -> Table:
     return view
 
 
-def _pictures(result: SweepResult, metric: str) -> dict[str, Figure]:
-    """A heat map of each two names, a curve over one that is a number, and the way of the best point."""
-    pictures = {}
-    if len(result.names) == 1 and result.columns[result.names[0]].dtype != object:
-        pictures["curve"] = result.curve(result.names[0], metric)
-    for x, y in itertools.combinations(result.names, 2):
-        pictures["heatmap" if len(result.names) == 2 else f"heatmap_{x}_{y}"] = result.heatmap(x, y, metric)
+def _pictures(result: SweepResult, metric: str) -> dict[str, tuple[str, Figure]]:
+    """By file name, with a line about each: a curve over one name that is a number, a heat map of each two."""
+    names, what, pictures = result.names, metric.replace("_", " "), {}
+    if len(names) == 1 and result.columns[names[0]].dtype != object:
+        pictures["curve"] = (
+            f"{what} by {names[0]}: mean and spread over seeds",
+            result.curve(names[0], metric),
+        )
+    for x, y in itertools.combinations(names, 2):
+        file = "heatmap" if len(names) == 2 else f"heatmap_{x}_{y}"
+        pictures[file] = (
+            f"{what} by {x} and {y}: mean; hatched where a run diverged",
+            result.heatmap(x, y, metric),
+        )
     return pictures
 
 

@@ -1,0 +1,65 @@
+"""The report of a sweep: whole in one file, nothing fetched, a table that sorts in a browser."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from jaxnets import plot
+from jaxnets.sweep import SweepResult
+from jaxnets.sweep.report import page, write_report
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+RESULT = SweepResult(
+    columns={
+        "cell": np.arange(4),
+        "rate": np.array([0.1, 1.0, 10.0, 2.0]),
+        "seed": np.zeros(4, int),
+        "status": np.array(["ok", "diverged", "ok", "stopped"]),
+        "step": np.array([5, 2, 5, 1]),
+        "loss": np.array([0.5, np.nan, 0.25, 0.75]),
+    },
+    names=("rate",), history={}, steps=[5], damaged=[],
+)  # fmt: skip
+
+
+def figure():
+    return plot.curves(np.arange(3.0), {"a": np.arange(3.0)}, x_label="x", y_label="y")
+
+
+@pytest.fixture
+def report(tmp_path):
+    path = tmp_path / "report.html"
+    write_report(path, RESULT, "loss", title="a <b> & c", figures={"curve": figure()})
+    return path
+
+
+def first_cells(text):
+    body = text.partition("<tbody>")[2].partition("</tbody>")[0]
+    return re.findall(r"<tr[^>]*><td[^>]*>(\d+)</td>", body)
+
+
+def test_everything_is_inside(report):
+    text = report.read_text("utf8")
+    assert "a &lt;b&gt; &amp; c" in text
+    assert text.count('src="data:image/png;base64,') == 1
+    assert not re.search(r"(?:src|href)=.(?!data:)|https?:|@import|url\(", text)
+    assert "4 cells: 1 diverged, 2 ok, 1 stopped" in text
+    assert "best loss 0.25: rate 10; 2 points left out" in text
+
+
+def test_the_best_cells_come_first_and_those_without_an_end_last():
+    assert first_cells(page(RESULT, "loss", title="", figures={})) == ["2", "0", "3", "1"]
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+@pytest.mark.parametrize(("clicks", "order"), [(1, ["0", "1", "3", "2"]), (2, ["2", "3", "1", "0"])])
+def test_a_click_on_a_heading_sorts(report, clicks, order):
+    """By the rate, up and then down; numbers are compared, not their texts."""
+    click = f"<script>for (let i = 0; i < {clicks}; i++) document.querySelectorAll('th')[1].click()</script>"
+    report.write_text(report.read_text("utf8").replace("</body>", f"{click}</body>"), "utf8")
+    words = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", report.as_uri()]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert first_cells(done.stdout) == order
