@@ -105,7 +105,7 @@ def _table(plan: Plan, result: SweepResult, metric: str) -> Table:
 
 
 def _pictures(result: SweepResult, metric: str) -> dict[str, tuple[str, Figure]]:
-    """By file name, with a line about each: a curve over one name that is a number, a heat map of each two."""
+    """By file name, with a line each: a curve over one name that is a number, a heat map of each two."""
     names, what, pictures = result.names, metric.replace("_", " "), {}
     if len(names) == 1 and result.columns[names[0]].dtype != object:
         pictures["curve"] = (
