@@ -294,3 +294,23 @@ def test_the_manifest_names_all_that_the_numbers_depend_on(planned, tmp_path):
     ):
         assert name in manifest
     assert {"data", "lanes", "shares_seed"} <= set(manifest["parts"]["0"])
+
+
+class Lengths(NamedTuple):
+    learning_rate: float = 0.1
+    num_steps: int = 50
+
+
+def test_runs_of_different_lengths_share_a_program():
+    trial = TRIAL._replace(
+        hparams=Lengths(), learner=lambda hparams, settings: learner(Hparams(hparams.learning_rate), settings)
+    )
+    result = sweep.run(sweep.plan(trial, Grid(num_steps=[7, 20, 33, 50]), lanes=4))
+    assert result.columns["step"].tolist() == [7, 20, 33, 50]
+    for cell, num_steps in enumerate((7, 20, 33, 50)):
+        alone = jax.jit(lambda rate, n=num_steps: lone(rate, 0, num_steps=n))(jnp.float32(0.1))
+        ours = [result.columns[name][cell] for name in ("loss", "valid_accuracy")]
+        np.testing.assert_allclose(
+            ours, [alone.history[name][-1] for name in ("loss", "valid_accuracy")], rtol=1e-5
+        )
+    assert len(sweep.plan(trial, Grid(num_steps=[7, 20])).parts) == 1

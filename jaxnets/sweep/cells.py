@@ -48,10 +48,9 @@ def groups(trial: Trial, grid: Grid, seeds: list[int]) -> list[Group]:
         raise InputError(f"{len(grid)} points with {len(seeds)} seeds, allowed are less than 2**31 cells")
     found: dict[Any, list[tuple[int, Any]]] = {}
     for number, point in enumerate(grid):
-        hparams, settings = (
-            part._replace(**{name: value for name, value in point.items() if name in part._fields})
-            for part in (as_numbers(trial.hparams), trial.settings)
-        )
+        traced = {name: value for name, value in point.items() if name in trial.hparams._fields}
+        static = {name: value for name, value in point.items() if name not in traced}
+        hparams, settings = as_numbers(trial.hparams)._replace(**traced), trial.settings._replace(**static)
         check.fields(hparams)
         check.fields(settings)
         found.setdefault(settings, []).append((number, hparams))

@@ -23,10 +23,7 @@ def resolved(trial: Trial, grid: Grid) -> Grid:
     """
     _names(trial, grid)
     kinds = [
-        (name, part is trial.hparams, _hint(part, name))
-        for name in grid.names
-        for part in (trial.hparams, trial.settings)
-        if name in part._fields
+        (name, name in trial.hparams._fields, _hint(part_with(trial, name), name)) for name in grid.names
     ]
     points = [
         tuple(
@@ -39,6 +36,11 @@ def resolved(trial: Trial, grid: Grid) -> Grid:
     if len(found) < len(grid):
         raise InputError("grid: two points are the same, each is allowed once")
     return found
+
+
+def part_with(trial: Trial, name: str) -> Any:
+    """The hyperparameters or the settings, where a name is declared; in both, it is traced."""
+    return trial.hparams if name in trial.hparams._fields else trial.settings
 
 
 def as_numbers(hparams: Any) -> Any:

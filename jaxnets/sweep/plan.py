@@ -200,6 +200,8 @@ def _part(
     """One static combination, with the number of programs that were compiled for it."""
     host, dataset = read(group.settings)
     settings = trials.complete(group.settings, host)
+    if hasattr(group.hparams, "num_steps"):
+        settings = settings._replace(num_steps=int(group.hparams.num_steps.max()))
     check.count("num_steps", settings.num_steps, 1, 2**31 - 1)
     num_seeds = len(np.unique(group.seeds))
     num_points = len(group.numbers) // num_seeds

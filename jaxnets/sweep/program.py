@@ -132,17 +132,14 @@ def lane_of(trial: Trial, settings: Any) -> Callable[..., tuple[Run, Metrics, Me
         rows = dataset.replace(test=None)
         begin = lambda run: train.run(key, learner, rows, num_steps=0, **arguments)  # noqa: E731
         run = jax.lax.cond(run.step == 0, begin, lambda run: run, run)
+        own = jnp.minimum(until, getattr(hparams, "num_steps", until))
+        interval = interval_of(settings)
         end = train.advance(
-            key,
-            learner,
-            rows,
-            run,
-            until=until,
-            at_most=interval_of(settings),
-            metrics=trial.metrics,
-            **arguments,
+            key, learner, rows, run, until=own, at_most=interval, metrics=trial.metrics, **arguments
         )
-        return end._replace(history={}), _first(end.history), final(learner, end, dataset)
+        entry = _first(end.history)
+        end = end._replace(history={}, step=jnp.minimum(run.step + interval, until))  # as of all lanes
+        return end, entry, final(learner, end, dataset)
 
     def final(learner: Learner, end: Run, dataset: Dataset) -> Metrics:
         if trial.metrics is None or dataset.test is None:

@@ -23,7 +23,8 @@ class Trial(NamedTuple):
     Attributes:
         name: what is trained, for people.
         learner: ``(hparams, settings) -> Learner``.
-        hparams: a NamedTuple of numbers, the values where a grid does not name them; they are traced.
+        hparams: a NamedTuple of numbers, the values where a grid does not name them; they are traced. A
+            field ``num_steps`` ends each run there, in the program of the longest.
         settings: a NamedTuple of static choices; ``num_steps``, ``batch_size``, ``sampling`` and
             ``evaluate_every`` among them go to :func:`jaxnets.train.run`.
         data: ``(settings) -> Dataset``.
