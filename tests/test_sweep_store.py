@@ -135,10 +135,10 @@ def test_a_stopped_sweep_is_resumed_bit_for_bit(planned, whole, tmp_path):
 
 def test_what_a_killed_write_left_is_removed(planned, whole, tmp_path):
     sweep.run(planned, tmp_path / "out")
-    for name in ("chunks/.000001.chunk.123", ".manifest.json.123"):
+    for name in ("chunks/.000001.chunk.123", ".manifest.json.123", "chunks/000001.part"):
         (tmp_path / "out" / name).write_bytes(b"half")
     assert base.same(sweep.run(planned, tmp_path / "out", resume=True), whole)
-    assert not [*(tmp_path / "out").rglob(".*")]
+    assert not [*(tmp_path / "out").rglob(".*"), *(tmp_path / "out").rglob("*.part")]
 
 
 @pytest.mark.parametrize("keeps", [1, 2, 3, 4])

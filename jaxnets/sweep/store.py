@@ -75,7 +75,10 @@ class Store:
 
     def finished(self, chunk: int) -> Arrays | None:
         """The arrays of a finished chunk; None where it is not there, or damaged (then it is named)."""
-        return self._read(self._path(chunk), {"chunk": chunk})
+        arrays = self._read(self._path(chunk), {"chunk": chunk})
+        if arrays is not None:  # one that was killed may have finished it and left its way
+            self._path(chunk, "part").unlink(missing_ok=True)
+        return arrays
 
     def finish(self, chunk: int, arrays: Arrays) -> None:
         """Keeps a finished chunk; what was kept of its way is removed."""
