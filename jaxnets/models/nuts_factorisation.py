@@ -93,7 +93,9 @@ def nuts_factorisation(
         return Chains(data.targets.mean(), *draws)
 
     def init(key: Key, data: Batch) -> Chains:
-        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(fit, key, data))
+        draws = num_chains, num_samples  # known without a trace of the sampler, which takes seconds
+        factors = Factors(*(jnp.zeros((*draws, rows, rank)) for rows in (num_users, num_items)))
+        return Chains(jnp.zeros(()), factors, jnp.zeros(draws), jnp.zeros(draws, bool))
 
     def step(key: Key, state: Chains, batch: Batch) -> tuple[Chains, Metrics]:
         chains = fit(key, Batch(*map(jnp.asarray, batch)))
