@@ -33,8 +33,8 @@ def main(arguments: list[str]) -> int:
         name, *rest = arguments
         experiment = _contract.load(name)
         common, rows = _parse(experiment, rest)
-        for option in ("plan", "resume", "fresh", "lanes", "share", "halving"):
-            if getattr(common, option) and not common.grid:
+        for option in ("plan", "resume", "fresh", "lanes", "share", "halving", "space"):
+            if getattr(common, option) != getattr(Common, option) and not common.grid:
                 raise check.InputError(f"--{option}, allowed with --grid")
         return (_sweep if common.grid else _run)(experiment, common, rows)
     except check.InputError as error:

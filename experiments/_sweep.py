@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import pathlib
 import sys
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 20
 """Lines of the table in the terminal; the files have all."""
+
+
+MOST_VALUES = 40
+"""Of a name, for a heat map to be drawn over it."""
 
 
 def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]]) -> int:
@@ -72,7 +77,9 @@ def _sweep_row(plan: Plan, common: Common, out: pathlib.Path) -> None:
     _report.show(_table(plan, result, metric))
     pictures = _pictures(result, metric)
     for name, (_, figure) in pictures.items():
-        figure.savefig(out / f"{name}.png", dpi=120)
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=120)
+        _report.write(out / f"{name}.png", content.getvalue())
     title = f"{plan.trial.name} on {plan.data_name}"
     write_report(out / "report.html", result, metric, title=title, figures=dict(pictures.values()))
     print(conclusion(result, metric))
@@ -112,7 +119,8 @@ def _pictures(result: SweepResult, metric: str) -> dict[str, tuple[str, Figure]]
             f"{what} by {names[0]}: mean and spread over seeds",
             result.curve(names[0], metric),
         )
-    for x, y in itertools.combinations(names, 2):
+    few = [name for name in names if len(set(result.columns[name].tolist())) <= MOST_VALUES]
+    for x, y in itertools.combinations(few, 2):
         file = "heatmap" if len(names) == 2 else f"heatmap_{x}_{y}"
         pictures[file] = (
             f"{what} by {x} and {y}: mean; hatched where a run diverged",

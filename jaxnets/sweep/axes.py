@@ -12,7 +12,7 @@ from jaxnets import check
 from jaxnets.check import InputError
 
 Value = float | int | str | bool | tuple | None
-MOST_VALUES = 2**31 - 1
+MOST_VALUES = 10**6
 
 
 class Range(NamedTuple):
@@ -132,7 +132,7 @@ def _range(kind: str, low: Any, high: Any, num: Any) -> Range:
 
 def _is_number(end: Any) -> bool:
     is_real = isinstance(end, (int, float, np.integer, np.floating)) and not isinstance(end, bool)
-    return is_real and math.isfinite(end)
+    return is_real and abs(end) < 1e300
 
 
 def _kind(one: Value) -> str:

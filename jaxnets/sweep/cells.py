@@ -60,7 +60,10 @@ def groups(trial: Trial, grid: Grid, seeds: list[int]) -> list[Group]:
 def _group(settings: Any, points: list[tuple[int, Any]], seeds: list[int]) -> Group:
     numbers = [number * len(seeds) + place for number, _ in points for place in range(len(seeds))]
     columns = zip(*(hparams for _, hparams in points), strict=True)
-    hparams = [np.repeat(_in_32_bits(column), len(seeds)) for column in columns]
+    names = points[0][1]._fields
+    hparams = [
+        np.repeat(_in_32_bits(name, column), len(seeds)) for name, column in zip(names, columns, strict=True)
+    ]
     if len({*zip(*(column.tolist() for column in hparams), strict=True)}) < len(points) and hparams:
         raise InputError("grid: two points are the same in 32 bits, each is allowed once")
     return Group(
@@ -71,9 +74,17 @@ def _group(settings: Any, points: list[tuple[int, Any]], seeds: list[int]) -> Gr
     )
 
 
-def _in_32_bits(column: Sequence[float | int]) -> np.ndarray:
+def _in_32_bits(name: str, column: Sequence[float | int]) -> np.ndarray:
     is_whole = all(isinstance(value, int) for value in column)
-    return np.array(column, np.int32 if is_whole else np.float32)
+    try:
+        with np.errstate(over="ignore"):
+            narrow = np.array(column, np.int32 if is_whole else np.float32)
+    except OverflowError:
+        raise InputError(f"{name} = {max(column, key=abs)}, allowed are numbers of 32 bits") from None
+    for value, found in zip(column, narrow, strict=True):
+        if not np.isfinite(found) or (found == 0) != (value == 0):
+            raise InputError(f"{name} = {value}, which is {found} in 32 bits")
+    return narrow
 
 
 def batches_of(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import jax
 import numpy as np
 
 from jaxnets import status
+from jaxnets.check import InputError
 from jaxnets.sweep import way as ways
 from jaxnets.sweep.identity import manifest_of
 from jaxnets.sweep.plan import Part, Plan
@@ -83,6 +85,8 @@ def opened(
     Args:
         about: what its numbers depend on beside the plan.
     """
+    if resume and fresh:
+        raise InputError("resume and fresh, allowed is one of them")
     if out is None:
         return nullcontext()
     return Store(out, manifest_of(plan, about), resume=resume, fresh=fresh, share=share)
@@ -96,7 +100,8 @@ def _collected(
     while waiting:
         before, leave = len(waiting), is_busy()
         for number, (part, positions) in [*waiting.items()]:
-            arrays = store.finished(number) if leave else _claimed(plan, part, positions, number, store)
+            read = partial(_finished, store, number, part, positions)
+            arrays = read() if leave else _claimed(plan, part, positions, number, store, read)
             if arrays is not None:
                 del waiting[number]
                 chunks.append(arrays)
@@ -108,16 +113,30 @@ def _collected(
     return SweepResult.of_chunks(plan, chunks, store.damaged if store else [])
 
 
+def _finished(store: Store, number: int, part: Part, positions: np.ndarray) -> Arrays | None:
+    """A chunk's arrays, if they are those of its cells."""
+    arrays = store.finished(number)
+    if arrays is None:
+        return None
+    cells, codes = arrays.get("cell", np.zeros(0)), arrays.get("status", np.zeros(0))
+    lengths = {array.shape[:1] for array in arrays.values()}
+    is_sound = np.array_equal(cells, part.group.numbers[positions]) and lengths == {cells.shape}
+    if is_sound and ((codes >= 0) & (codes < len(status.NAMES))).all() and len(codes):
+        return arrays
+    store.damaged.append(f"chunk {number}: not the arrays of its cells")
+    return None
+
+
 def _claimed(
-    plan: Plan, part: Part, positions: np.ndarray, number: int, store: Store | None
+    plan: Plan, part: Part, positions: np.ndarray, number: int, store: Store | None, read: Callable
 ) -> Arrays | None:
     """The arrays of a chunk, read or trained; None where another process works on it."""
     if store is None:
         return _chunk(plan, part, positions, number, None)
-    arrays = store.finished(number)
+    arrays = read()
     if arrays is None and store.claim(number):
         try:
-            arrays = store.finished(number)  # the one that had it may have finished it since
+            arrays = read()  # the one that had it may have finished it since
             if arrays is None:
                 arrays = _chunk(plan, part, positions, number, store)
                 store.finish(number, arrays)

@@ -118,7 +118,7 @@ def _as(value: Any, kind: Any) -> Any:
 def _number(value: Any, kind: type) -> Any:
     try:
         number = float(value) if not isinstance(value, (bool, tuple)) else math.nan
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return _NOT
     if not math.isfinite(number) or (kind is int and number != round(number)):
         return _NOT

@@ -125,6 +125,8 @@ def _climb(
             )
         alive, num_ended = kept, num_ended + len(stopped)
         report(num_ended, arrays)
+        if not len(alive):
+            return
 
 
 def _to_rung(
@@ -147,13 +149,16 @@ def _best(
     means = {point: values[points == point].mean() for point in dict.fromkeys(points.tolist())}
     worst = np.inf if lowest else -np.inf
     ranks = {point: mean if np.isfinite(mean) else worst for point, mean in means.items()}
-    best = sorted(ranks, key=lambda point: ranks[point] if lowest else -ranks[point])[:num]
+    able = [point for point, rank in ranks.items() if np.isfinite(rank)]
+    best = sorted(able, key=lambda point: ranks[point] if lowest else -ranks[point])[:num]
     return alive[np.isin(points, best)]
 
 
 def _last(arrays: Arrays, metric: str) -> float:
     is_lost = int(arrays["status"][0]) == status.DIVERGED
-    return math.nan if is_lost else float(arrays[f"entry/{metric}"][0, -1])
+    known = arrays[f"entry/{metric}"][0]
+    known = known[np.isfinite(known)]  # one that has converged has no later losses
+    return math.nan if is_lost or not len(known) else float(known[-1])
 
 
 def _row(arrays: Arrays, row: int) -> Arrays:

@@ -50,6 +50,7 @@ def manifest_of(plan: Plan, about: dict[str, Any]) -> dict[str, Any]:
                 "lanes": part.program.lanes,
                 "shares_seed": part.shares_seed,
                 "chunk_size": part.chunk_size,
+                "program": part.program.text,
             }
             for number, part in enumerate(plan.parts)
         },
@@ -78,6 +79,8 @@ def _plain(value: Any) -> Any:
         return {name: _plain(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
+    if isinstance(value, partial):
+        return [_plain(value.func), _plain(value.args), _plain(value.keywords)]
     if callable(value):
         return f"{value.__module__}.{value.__qualname__}"
     return value

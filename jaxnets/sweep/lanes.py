@@ -41,10 +41,15 @@ class Layout(NamedTuple):
 def layouts_in(folder: str | Path, num_parts: int) -> list[Layout]:
     """The layouts of the sweep that a folder holds, one a static combination; unknown where it has none."""
     found = manifest_in(folder).get("parts", {})
-    return [
-        Layout(**{name: part.get(name) for name in Layout._fields})
-        for part in (found.get(str(number), {}) for number in range(num_parts))
+    parts = [found.get(str(number), {}) if isinstance(found, dict) else None for number in range(num_parts)]
+    layouts = [
+        Layout(*(part.get(name) for name in Layout._fields)) if isinstance(part, dict) else None
+        for part in parts
     ]
+    for layout in layouts:
+        if layout is None or not all(type(number) in (int, type(None)) and number != 0 for number in layout):
+            raise InputError(f"{folder}: no manifest of a sweep; start afresh")
+    return layouts
 
 
 class Candidate(NamedTuple):

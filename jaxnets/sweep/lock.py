@@ -33,13 +33,13 @@ class Lock:
     def __init__(self, folder: Path, *, share: bool) -> None:
         self.is_alone = True
         self._claims: IO | None = None
-        self._file = open(folder / "lock", "a+", encoding="utf8")  # noqa: SIM115, open as long as the lock
+        self._file = _opened(folder / "lock")
         if fcntl is None:
             return
         try:
             self._take(folder, share)
             if share:
-                self._claims = open(folder / "claims", "a+", encoding="utf8")  # noqa: SIM115, likewise
+                self._claims = _opened(folder / "claims")
         except BaseException:
             self.close()
             raise
@@ -86,6 +86,12 @@ class Lock:
         self._file.close()
         if self._claims is not None:
             self._claims.close()
+
+
+def _opened(path: Path) -> IO:
+    """The file, made for its owner alone; a link is not followed."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    return os.fdopen(os.open(path, flags, 0o600), "a+", encoding="utf8")
 
 
 def _locked(file: IO, kind: int) -> bool:

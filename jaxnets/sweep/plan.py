@@ -167,7 +167,7 @@ def plan(
     grid = resolved(source, grid)
     for name, number in (("lanes", lanes), ("chunk_size", chunk_size)):
         if number is not None:
-            check.count(name, number, 1)
+            check.count(name, number, 1, 2**16)
     devices = tuple(devices or jax.local_devices())
     wanted, read = seeds_of(seeds), _reader(source)
     found = groups(source, grid, wanted)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -41,6 +43,7 @@ class Program(NamedTuple):
         num_bytes: of each device's memory, by the compiler's own analysis: arguments, results and what is
             needed on the way.
         seconds: that compiling took.
+        text: a hash of what one lane computes, whatever the lanes and devices.
     """
 
     advance: Callable[..., tuple[Run, Metrics, Metrics]]
@@ -52,6 +55,7 @@ class Program(NamedTuple):
     interval: int
     num_bytes: int
     seconds: float
+    text: str
 
     @property
     def width(self) -> int:
@@ -111,7 +115,19 @@ def compile_program(
     return Program(
         compiled, begun, metrics, lanes, tuple(devices), settings.num_steps, interval_of(settings),
         num_bytes - used.alias_size_in_bytes, time.perf_counter() - started,
+        _text_of(lane, hparams, begun, dataset),
     )  # fmt: skip
+
+
+def _text_of(lane: Callable, hparams: Any, begun: Run, dataset: Dataset) -> str:
+    """SHA-256 of a lane's operations, with the numbers that its functions hold."""
+    bare = Run(_first(begun.state), {}, _first(begun.status), begun.step)
+    traced = jax.make_jaxpr(lane)(np.uint32(0), _first(hparams), np.int32(0), bare, dataset)
+    text = re.sub(r"0x[0-9a-f]+", "", str(traced))  # addresses differ from process to process
+    total = hashlib.sha256(text.encode())
+    for constant in traced.consts:
+        total.update(np.asarray(constant).tobytes())
+    return total.hexdigest()[:16]
 
 
 def interval_of(settings: Any) -> int:

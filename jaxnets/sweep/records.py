@@ -72,7 +72,13 @@ def read(path: Path, about: dict[str, Any]) -> Arrays:
     content = path.read_bytes()
     first, newline, body = content.partition(b"\n")
     words = first.decode("ascii", "replace").split(" ")
-    if not newline or " ".join(words[:2]) != MAGIC or len(words) != 4 or not words[3].isdecimal():
+    if (
+        not newline
+        or " ".join(words[:2]) != MAGIC
+        or len(words) != 4
+        or not words[3].isdecimal()
+        or len(words[3]) > 12
+    ):
         raise InputError(f"{path.name}: no whole record of jaxnets")
     if hashlib.sha256(body).hexdigest() != words[2]:
         raise InputError(f"{path.name}: damaged, its SHA-256 does not match")
@@ -84,10 +90,11 @@ def read(path: Path, about: dict[str, Any]) -> Arrays:
         layout = [
             (str(name), np.dtype(kind), tuple(map(int, shape))) for name, kind, shape in header["arrays"]
         ]
-    except (ValueError, TypeError, KeyError):
+        found = header["about"]
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         raise InputError(f"{path.name}: a header that cannot be read") from None
-    if header["about"] != about:
-        raise InputError(f"{path.name}: it is about {header['about']}, wanted is {about}")
+    if found != about:
+        raise InputError(f"{path.name}: it is about {found}, wanted is {about}")
     return _arrays(path, layout, body[length:])
 
 

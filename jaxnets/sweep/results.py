@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 STOPPED = len(status.NAMES)
 """The status of a cell that made fewer steps because others were better."""
+LOW = {"loss", "error", "errors", "mse", "rmse", "mae", "nll", "perplexity", "deviance", "gap"}
+"""Words in the names of metrics of which small is good."""
 STATUSES = (*status.NAMES, "stopped")
 
 
@@ -101,10 +103,7 @@ class SweepResult:
         import pandas as pd
 
         return pd.DataFrame(
-            {
-                name: list(values) if values.dtype == object else values
-                for name, values in self.columns.items()
-            }
+            {name: pd.Series(values, dtype=values.dtype) for name, values in self.columns.items()}
         )
 
     def to_csv(self, path: str | Path) -> None:
@@ -204,7 +203,7 @@ class SweepResult:
 
 def is_better_low(metric: str) -> bool:
     """Whether small is good, by a metric's name: it is a loss or an error."""
-    return "loss" in metric or "error" in metric
+    return bool(LOW & set(metric.split("_")))
 
 
 def _is_wide(values: np.ndarray) -> bool:

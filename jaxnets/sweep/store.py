@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from jaxnets.check import InputError
 from jaxnets.sweep import records
 from jaxnets.sweep.lock import Lock
 from jaxnets.sweep.records import Arrays
+
+OURS = re.compile(r"\.?\d{6,}\.(chunk|part)(\.\d+)?")
+"""Names of the files in the folder of chunks."""
 
 
 class Store:
@@ -40,10 +44,12 @@ class Store:
         self.manifest = json.loads(json.dumps(manifest))
         self.damaged: list[str] = []
         try:
-            (self.folder / "chunks").mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self.folder / "chunks").mkdir(exist_ok=True, mode=0o700)
+            self._refuse_what_is_not_ours()
             self._lock = Lock(self.folder, share=share)
-        except OSError as error:
-            raise self._refused(error) from None
+        except (OSError, ValueError) as error:  # the latter: a name with a zero byte
+            raise error if isinstance(error, InputError) else self._refused(error) from None
         try:
             self._open(resume or not self._lock.is_alone, fresh and self._lock.is_alone)
             self._lock.admit()
@@ -68,9 +74,19 @@ class Store:
         except OSError as error:
             raise self._refused(error) from None
 
+    def _refuse_what_is_not_ours(self) -> None:
+        """Only files of sweeps are ever removed, and nothing is written through a link."""
+        chunks = self.folder / "chunks"
+        for path in (chunks, self.folder / "manifest.json"):
+            if path.is_symlink():
+                raise InputError(f"{path}: a link, allowed is a folder or a file of a sweep")
+        for path in chunks.iterdir():
+            if not OURS.fullmatch(path.name):
+                raise InputError(f"{path}: not a file of a sweep; another folder is needed")
+
     def _remove(self, pattern: str) -> None:
         """Removes files: all of another sweep, or what a write that was killed has left."""
-        for file in [*(self.folder / "chunks").glob(pattern), *self.folder.glob(".*.json.*")]:
+        for file in [*(self.folder / "chunks").glob(pattern), *self.folder.glob(".manifest.json.*")]:
             file.unlink()
 
     def finished(self, chunk: int) -> Arrays | None:
@@ -134,8 +150,9 @@ class Store:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _refused(self, error: OSError) -> InputError:
-        return InputError(f"{self.folder}: {error.strerror or error}; what was finished is kept")
+    def _refused(self, error: OSError | ValueError) -> InputError:
+        reason = getattr(error, "strerror", None) or error
+        return InputError(f"{self.folder}: {reason}; what was finished is kept")
 
 
 def manifest_in(folder: str | Path) -> dict[str, Any]:
@@ -149,7 +166,7 @@ def manifest_in(folder: str | Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf8"))
     except FileNotFoundError:
         return {}
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise InputError(f"{path}: no manifest of a sweep; start afresh")

@@ -73,13 +73,17 @@ def advanced(
 ) -> Way:
     """One entry further, at most to the step ``until``; where all cells have ended, at once to there."""
     seeds, hparams = inputs_of(group, batch, program.width, shares_seed)
-    run = way.run
+    run, num_entries = way.run, 1
     if way.step and (np.asarray(run.status.code) != status.OK).all():
+        num_entries = max(1, -(-(until - way.step) // program.interval))  # they would all be alike
         run = run._replace(step=np.int32(until))
     run, entry, final = program.advance(seeds, hparams, np.int32(until), run, dataset)
     entry, final = jax.device_get((entry, final))
     entries = {
-        name: np.concatenate([*([way.entries[name]] if way.entries else []), values[:, None]], axis=1)
+        name: np.concatenate(
+            [*([way.entries[name]] if way.entries else []), np.repeat(values[:, None], num_entries, axis=1)],
+            axis=1,
+        )
         for name, values in entry.items()
     }
     return Way(run, entries, final)

@@ -1,0 +1,155 @@
+"""Sweeps by several processes, and by one that is killed: the bits of one that is left alone."""
+
+import dataclasses
+import multiprocessing
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+import test_sweep as base
+
+from jaxnets import sweep
+from jaxnets.check import InputError
+from jaxnets.sweep import engine
+
+
+@pytest.fixture(scope="module")
+def planned():
+    return sweep.plan(base.TRIAL, base.GRID, seeds=2, lanes=2, chunk_size=4)
+
+
+@pytest.fixture(scope="module")
+def whole(planned):
+    return sweep.run(planned)
+
+
+class Stop(Exception):
+    pass
+
+
+def stop(*_):
+    raise Stop
+
+
+def files(folder):
+    return sorted(path.name for path in (folder / "chunks").iterdir())
+
+
+SHARED = """
+import sys
+sys.path.insert(0, {tests!r})
+import test_sweep_processes as store
+plan = store.shared_plan()
+print("begins", flush=True)
+result = store.sweep.run(plan, {folder!r}, share=True, resume=True)
+print(result.history["loss"].tobytes().hex())
+"""
+
+
+def shared_plan():
+    grid = sweep.Grid(learning_rate=sweep.log(0.001, 1, 40), num_steps=[40])
+    return sweep.plan(base.TRIAL, grid, lanes=2, chunk_size=2)
+
+
+@pytest.mark.release
+def test_processes_share_a_folder_and_take_over_what_a_killed_one_began(tmp_path):
+    """20 chunks; one of two processes is killed on its way, the other ends with the bits of one alone."""
+    code = SHARED.format(tests=os.path.dirname(__file__), folder=str(tmp_path / "out"))
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    options = {"stdout": subprocess.PIPE, "text": True, "env": environment}
+    first, second = (subprocess.Popen([sys.executable, "-c", code], **options) for _ in range(2))
+    assert first.stdout.readline() == "begins\n"
+    time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    lines = second.communicate()[0].splitlines()
+    assert lines[0] == "begins"
+    assert lines[1] == sweep.run(shared_plan()).history["loss"].tobytes().hex()
+    assert files(tmp_path / "out") == [f"{number:06}.chunk" for number in range(20)]
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as workers:
+        yield workers
+
+
+def test_a_pool_of_processes_gives_the_same_bits(planned, whole, tmp_path, monkeypatch, pool):
+    monkeypatch.setattr(engine, "_chunk", stop)  # here, not in the workers
+    assert base.same(sweep.run(planned, tmp_path / "out", workers=pool), whole)
+    assert files(tmp_path / "out") == ["000000.chunk", "000001.chunk", "000002.chunk"]
+
+
+def test_what_killed_workers_leave_is_done_here(planned, whole, tmp_path, monkeypatch):
+    def submit(work, job):
+        future = Future()
+        future.set_exception(BrokenProcessPool("a worker was killed"))
+        return future
+
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(pool, "submit", submit)
+        assert base.same(sweep.run(planned, tmp_path / "out", workers=pool), whole)
+
+
+def test_workers_need_a_folder_and_a_learner_that_can_be_sent(planned, tmp_path, pool):
+    with pytest.raises(InputError, match="out is missing"):
+        sweep.run(planned, workers=pool)
+    local = dataclasses.replace(planned, trial=planned.trial._replace(data=lambda settings: base.DATA))
+    with pytest.raises(InputError, match=r"workers: \w+Error: .*lambda"):
+        sweep.run(local, tmp_path / "out", workers=pool)
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+import test_sweep as base
+from jaxnets import sweep
+from jaxnets.sweep import engine
+engine.KEEP_SECONDS = -1.0
+grid = sweep.Grid(learning_rate=sweep.log(0.001, 1, 100), num_steps=[{steps}])
+plan = sweep.plan(base.TRIAL, grid, seeds=2, lanes=2, chunk_size=10)
+print("begins", flush=True)
+result = sweep.run(plan, {folder!r}, resume=True)
+print(result.history["loss"].tobytes().hex()[:200], result.to_pandas().to_csv().__hash__())
+"""
+
+
+def run_until_killed(folder, seconds, steps):
+    """The sweep's own process, ended by SIGKILL so long after it began to train; None: to its end."""
+    code = KILLED.format(tests=os.path.dirname(__file__), folder=str(folder), steps=steps)
+    environment = os.environ | {"PYTHONPATH": os.getcwd(), "PYTHONHASHSEED": "0"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdout.readline() == "begins\n"
+    if seconds is None:
+        return process.communicate()[0]
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    return process.communicate()[0]
+
+
+@pytest.mark.parametrize("kills", [1, pytest.param(60, marks=pytest.mark.release)])
+def test_kill_9_at_any_moment_loses_nothing(tmp_path, kills):
+    """200 cells of 40 steps in 20 chunks; each start goes on for a random time until it is killed."""
+    generator, folder = random.Random(1), tmp_path / "killed"
+    expected = run_until_killed(tmp_path / "whole", None, 40)
+    for _ in range(kills):
+        before = {
+            path.name: path.stat().st_mtime_ns for path in pathlib.Path(folder, "chunks").glob("*.chunk")
+        }
+        run_until_killed(folder, generator.uniform(0.0, 0.4), 40)
+        after = {
+            path.name: path.stat().st_mtime_ns for path in pathlib.Path(folder, "chunks").glob("*.chunk")
+        }
+        assert before.items() <= after.items()
+    assert run_until_killed(folder, None, 40) == expected
+    left = [path.name for path in folder.rglob("*") if path.is_file()]
+    assert sorted(left) == sorted([f"{number:06}.chunk" for number in range(20)] + ["lock", "manifest.json"])
