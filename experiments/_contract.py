@@ -54,7 +54,7 @@ class Common:
     """Options of the command line that every experiment has; none of its fields may have such a name."""
 
     seeds: int | None = None
-    """How many seeds; by default 3, or 1 where a fit takes more than 30 seconds."""
+    """How many seeds; by default 3, or 1 where a fit takes more than 30 seconds, and 1 in a sweep."""
     rows: tuple[str, ...] = ()
     """Rows of the table to run; all by default."""
     out: pathlib.Path | None = None

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import test_sweep as base
 
 from jaxnets import data, gradient, kernels, layers, losses, models, schedules, sweep
 from jaxnets.sweep import Grid
@@ -138,11 +139,11 @@ def knobs_learner(knobs):
 
 def test_every_knob_is_traced_and_swept_side_by_side_as_alone():
     """One cell for the defaults and one for each knob turned alone."""
-    base = Knobs()
-    turned = {name: 2 if name == "activation" else 0.7 * value for name, value in base._asdict().items()}
-    points = [tuple(base), *(tuple(base._replace(**{name: value})) for name, value in turned.items())]
+    defaults = Knobs()
+    turned = {name: 2 if name == "activation" else 0.7 * value for name, value in defaults._asdict().items()}
+    points = [tuple(defaults), *(tuple(defaults._replace(**{name: value})) for name, value in turned.items())]
     grid = Grid.of_points(Knobs._fields, points)
-    options = {"num_steps": 20, "batch_size": 30, "evaluate_every": 4, "hparams": base}
+    options = {"num_steps": 20, "batch_size": 30, "evaluate_every": 4, "hparams": defaults}
     wide, alone = (
         sweep.run(sweep.plan(knobs_learner, grid, DATA, lanes=lanes, **options)) for lanes in (len(points), 1)
     )
@@ -176,3 +177,23 @@ def test_models_that_are_solved_at_once_are_swept_too(name, axes, make):
     )
     np.testing.assert_allclose(wide.columns["test_score"], alone.columns["test_score"], rtol=1e-4)
     assert len(set(wide.columns["test_score"].tolist())) == len(grid)
+
+
+class Lengths(NamedTuple):
+    learning_rate: float = 0.1
+    num_steps: int = 50
+
+
+def test_runs_of_different_lengths_share_a_program():
+    trial = base.TRIAL._replace(
+        hparams=Lengths(),
+        learner=lambda hparams, settings: base.learner(base.Hparams(hparams.learning_rate), settings),
+    )
+    result = sweep.run(sweep.plan(trial, Grid(num_steps=[7, 20, 33, 50]), lanes=4))
+    assert result.columns["step"].tolist() == [7, 20, 33, 50]
+    for cell, num_steps in ((0, 7), (2, 33)):
+        alone = jax.jit(lambda rate, n=num_steps: base.lone(rate, 0, num_steps=n))(jnp.float32(0.1))
+        ours = [result.columns[name][cell] for name in ("loss", "valid_accuracy")]
+        np.testing.assert_allclose(
+            ours, [alone.history[name][-1] for name in ("loss", "valid_accuracy")], rtol=1e-5
+        )

@@ -50,6 +50,18 @@ def test_everything_is_inside(report):
     assert "best loss 0.25: rate 10; 2 points left out" in text
 
 
+def test_places_without_a_cell_are_white_and_lost_ones_hatched():
+    columns = RESULT.columns | {"width": np.array([1, 2, 1, 2])}
+    result = RESULT.__class__(columns, ("rate", "width"), {}, [5], [])
+    axes = result.heatmap("rate", "width", "loss").axes[0]
+    white = {tuple(np.add(patch.get_xy(), 0.5)) for patch in axes.patches}
+    assert white == {(1, 0), (2, 0), (0, 1), (3, 1)}
+    shown = axes.images[0].get_array()
+    assert shown[0, 0] == 0.5
+    assert np.ma.getmaskarray(shown)[1, 1]
+    assert shown[1, 2] == 0.75
+
+
 def test_the_best_cells_come_first_and_those_without_an_end_last():
     assert first_cells(page(RESULT, "loss", title="", figures={})) == ["2", "0", "3", "1"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxnets.plot import _axes
-from jaxnets.types import Array, Float, Int, Shaped
+from jaxnets.types import Array, Bool, Float, Int, Shaped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,6 +114,7 @@ def heatmap(
     label: str,
     title: str = "",
     chosen: tuple[int, int] | None = None,
+    absent: Bool[np.ndarray, "r c"] | None = None,
 ) -> Figure:
     """A grid of two hyperparameters in colours; the first row is at the bottom, NaN is hatched.
 
@@ -123,6 +124,7 @@ def heatmap(
         y: numbers or words of the rows.
         label: what is measured, for the colour bar.
         chosen: row and column of a cell to frame.
+        absent: cells that are not hatched but white, since there is nothing that could have failed.
     """
     values = np.ma.masked_invalid(np.asarray(values, np.float64))
     rows, columns = values.shape
@@ -138,7 +140,9 @@ def heatmap(
         _write(axes, texts, np.ma.filled(image.norm(values) < 0.5, False))
     if chosen is not None:
         row, column = chosen
-        axes.add_patch(_frame(column, row))
+        axes.add_patch(_square(column, row, fill=False, edgecolor="#d55e00", linewidth=2.5))
+    for row, column in np.argwhere(absent) if absent is not None else ():
+        axes.add_patch(_square(column, row, facecolor="white", linewidth=0))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure
@@ -152,10 +156,11 @@ def _write(axes: Axes, texts: list[list[str]], light: Shaped[Array, "r c"]) -> N
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
 
 
-def _frame(column: int, row: int) -> Any:
+def _square(column: int, row: int, **look: Any) -> Any:
+    """The outline of a cell."""
     from matplotlib.patches import Rectangle
 
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="#d55e00", linewidth=2.5)
+    return Rectangle((column - 0.5, row - 0.5), 1, 1, **look)
 
 
 def _word(value: Any) -> str:

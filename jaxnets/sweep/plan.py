@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets import check
+from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import Group, batches_of, groups, inputs_of, seeds_of
@@ -123,10 +124,10 @@ class Plan:
 
 def plan(
     source: Any,
-    grid: Grid,
+    grid: Any,
     data: Any = None,
     *,
-    seeds: int | Sequence[int] = 1,
+    seeds: Any = 1,
     lanes: int | None = None,
     chunk_size: int | None = None,
     devices: Sequence[jax.Device] | None = None,
@@ -163,6 +164,8 @@ def plan(
         >>> ready.num_cells, ready.compilations
         (2, 1)
     """
+    if not isinstance(grid, Grid) or not len(grid):
+        raise InputError(f"grid: {grid!r}, allowed is a Grid of one point or more")
     source = trials.of(source, data, grid.names, **options)
     grid = resolved(source, grid)
     for name, number in (("lanes", lanes), ("chunk_size", chunk_size)):

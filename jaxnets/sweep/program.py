@@ -15,6 +15,7 @@ import numpy as np
 from jax.sharding import AxisType, PartitionSpec
 
 from jaxnets import train
+from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.learner import Learner
 from jaxnets.sweep.trial import Trial, run_settings
@@ -202,5 +203,10 @@ def _begun(trial: Trial, settings: Any, hparams: Any, dataset: Dataset, width: i
         **(arguments | {"num_steps": 0}),
     )  # fmt: skip
     run = jax.eval_shape(begin, hparams, dataset)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(run.state):
+        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            raise InputError(
+                f"state{jax.tree_util.keystr(path)}: a random key, allowed are arrays of numbers"
+            )
     wide = partial(jax.tree.map, lambda leaf: np.zeros((width, *leaf.shape), leaf.dtype))
     return Run(wide(run.state), {}, wide(run.status), np.int32(0))

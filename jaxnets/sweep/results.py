@@ -160,45 +160,33 @@ class SweepResult:
         """A metric over one name of the grid that is a number: mean and spread over the seeds."""
         check.choice("name", name, self.names)
         check.choice("metric", metric, self.metrics)
-        values = _distinct(self.columns[name])
-        is_lost = self.columns["status"] == "diverged"
-        numbers = np.where(is_lost, np.nan, self.columns[metric])
-        of_seed = [
-            [
-                _mean(numbers[(self.columns["seed"] == seed) & _equal(self.columns[name], value)])
-                for value in values
-            ]
-            for seed in dict.fromkeys(self.columns["seed"].tolist())
-        ]
+        values, of_value = _places(self.columns[name])
+        numbers = np.where(self.columns["status"] == "diverged", np.nan, self.columns[metric])
+        seeds, of_seed = _places(self.columns["seed"])
+        sums, counts = np.zeros((2, len(seeds), len(values)))
+        np.add.at(sums, (of_seed, of_value), numbers)
+        np.add.at(counts, (of_seed, of_value), 1)
         labels = {"x_label": name.replace("_", " "), "y_label": metric.replace("_", " ")}
-        return plot.curves(
-            np.array(values), {metric: np.array(of_seed)}, **labels, log_x=_is_wide(np.array(values))
-        )
+        x = np.array(values)
+        return plot.curves(x, {metric: sums / counts}, **labels, log_x=_is_wide(x))
 
     def heatmap(self, x: str, y: str, metric: str) -> Figure:
         """The mean of a metric over two names of the grid; hatched where a run diverged."""
         for name in (x, y):
             check.choice("name", name, self.names)
         check.choice("metric", metric, self.metrics)
-        columns, rows = (_distinct(self.columns[name]) for name in (x, y))
-        is_lost = self.columns["status"] == "diverged"
-        values = np.where(is_lost, np.nan, self.columns[metric])
-        means = [
-            [
-                _mean(values[_equal(self.columns[y], row) & _equal(self.columns[x], column)])
-                for column in columns
-            ]
-            for row in rows
-        ]
-        label = metric.replace("_", " ")
-        return plot.heatmap(
-            np.array(means),
-            columns,
-            rows,
-            x_label=x.replace("_", " "),
-            y_label=y.replace("_", " "),
-            label=label,
-        )
+        (columns, of_column), (rows, of_row) = (_places(self.columns[name]) for name in (x, y))
+        numbers = np.where(self.columns["status"] == "diverged", np.nan, self.columns[metric])
+        sums, counts = np.zeros((2, len(rows), len(columns)))
+        np.add.at(sums, (of_row, of_column), numbers)
+        np.add.at(counts, (of_row, of_column), 1)
+        words = {
+            "x_label": x.replace("_", " "),
+            "y_label": y.replace("_", " "),
+            "label": metric.replace("_", " "),
+        }
+        means = sums / np.maximum(counts, 1)
+        return plot.heatmap(np.where(counts, means, np.nan), columns, rows, **words, absent=counts == 0)
 
 
 def is_better_low(metric: str) -> bool:
@@ -209,10 +197,6 @@ def is_better_low(metric: str) -> bool:
 def _is_wide(values: np.ndarray) -> bool:
     """Whether numbers are better seen by their logarithms."""
     return bool(values.min() > 0 and values.max() > 30 * values.min())
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else np.nan
 
 
 def _joined(chunks: list[Arrays], name: str) -> np.ndarray:
@@ -247,10 +231,9 @@ def _column(values: list[Any]) -> np.ndarray:
     return column
 
 
-def _distinct(values: np.ndarray) -> list[Any]:
+def _places(values: np.ndarray) -> tuple[list[Any], np.ndarray]:
+    """Distinct values, numbers in their order and others as they come, and the place of each among them."""
     found = list(dict.fromkeys(values.tolist()))
-    return sorted(found) if values.dtype != object else found
-
-
-def _equal(values: np.ndarray, wanted: Any) -> np.ndarray:
-    return np.array([value == wanted for value in values.tolist()])
+    found = sorted(found) if values.dtype != object else found
+    places = {value: place for place, value in enumerate(found)}
+    return found, np.array([places[value] for value in values.tolist()])

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jaxnets import check
 from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.learner import Learner
 from jaxnets.types import Batch, Metrics, PyTree, State, Targets
 
+BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 RUN_SETTINGS = ("num_steps", "batch_size", "sampling", "evaluate_every")
 
 
@@ -93,15 +95,27 @@ def of_function(
     if settings is None:
         if "num_steps" not in run:
             raise InputError("num_steps is missing: how many steps a run makes")
+        for name in run:
+            check.choice("option", name, RunSettings._fields)
         settings = RunSettings(**run)
+    for name, values in (("settings", settings), ("hparams", hparams)):
+        if values is not None and not hasattr(values, "_fields"):
+            raise InputError(f"{name}: {type(values).__name__}, allowed is a NamedTuple with its values")
     if hparams is None:
         free = [name for name in names if name not in settings._fields]
         hparams = NamedTuple("Hparams", [(name, float) for name in free])(*[0.0] * len(free))
-    takes_settings = len(inspect.signature(make).parameters) > 1
-    learner = make if takes_settings else partial(_without_settings, make)
+    learner = make if _takes_settings(make) else partial(_without_settings, make)
+    if not isinstance(data, Dataset) and not (isinstance(data, tuple) and len(data) == 2):
+        raise InputError(f"data: {type(data).__name__}, allowed are a Dataset, or a pair (inputs, targets)")
     dataset = data if isinstance(data, Dataset) else Dataset(train=Batch(*data))
     name = getattr(make, "__name__", type(make).__name__)
     return Trial(name, learner, hparams, settings, partial(_given, dataset), metrics)
+
+
+def _takes_settings(make: Callable) -> bool:
+    """Whether it needs a second argument."""
+    parameters = inspect.signature(make).parameters.values()
+    return len([one for one in parameters if one.default is one.empty and one.kind in BY_POSITION]) > 1
 
 
 def _without_settings(make: Callable, hparams: Any, settings: Any) -> Learner:
