@@ -67,8 +67,7 @@ def fields(values: Any) -> None:
     """Refuses a field outside the :class:`Interval` of its annotation, or that has no number in 32 bits.
 
     >>> from typing import Annotated
-    >>> class Hparams(NamedTuple):
-    ...     learning_rate: Annotated[float, POSITIVE] = 0.1
+    >>> Hparams = NamedTuple("Hparams", [("learning_rate", Annotated[float, POSITIVE])])
     >>> fields(Hparams(1e-50))
     Traceback (most recent call last):
     jaxnets.check.InputError: learning_rate = 0.0, allowed is (0, inf)

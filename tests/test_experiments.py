@@ -8,6 +8,7 @@ from pictures import assert_shown
 
 from experiments import _contract
 from experiments._run import Result, train_row
+from jaxnets import check
 
 
 @pytest.fixture(scope="module", params=_contract.names())

@@ -90,6 +90,7 @@ def test_checks_are_the_angles_and_the_distances_of_the_lines_that_they_name():
         "degrees_with_bias": 1, "distance_with_bias": 0.2,
         "degrees_without_bias": 3, "distance_without_bias": 0,
         "degrees_to_minimum_norm_sigmoid": 4, "degrees_to_minimum_norm_softmax": 8,
+        "degrees_to_minimum_norm_sigmoid_not_weak": 15, "degrees_to_minimum_norm_softmax_not_weak": 14,
     }, rel=1e-4, abs=1e-6)  # fmt: skip
     same = checks([result(name, model, (5 + i % 2 * 1e-3, 0.5)) for i, name in enumerate(lines)], None)
     assert 0 < max(same.values()) < 1e-2

@@ -161,16 +161,21 @@ def test_speedup_is_the_loops_time_over_the_sweeps(monkeypatch):
         return ratings.mean + num_ratings * factors.users.sum()
 
     def seconds(loop, ours, *, rounds):
+        if loop == "products":
+            return np.array([0.03, 0.02])
         assert [side.shape for side in loop()] == [(12, 2), (10, 2)]
         assert float(ours()) == MEAN + len(rows.targets) * 24
         return np.array([0.6, 0.1])
 
     monkeypatch.setattr(experiment, "sweep", sweep)
     monkeypatch.setattr(experiment, "least_seconds", seconds)
+    monkeypatch.setattr(experiment, "_parts", lambda state: ("products", "solves"))
     settings = experiment.Settings("bpmf", experiment.SMALL_MATRIX, 2)
     rows = experiment.data(settings).train
     factors = Factors(*(jnp.ones((n, 2)) for n in (12, 10)))
     state = gibbs()._replace(draw=Draw(factors, jnp.ones(())))
     row = SimpleNamespace(name="bpmf", settings=settings, runs=[SimpleNamespace(state=state)])
     found = experiment.checks([SimpleNamespace(name="pmf"), row], None)
-    assert found == {"gibbs_speedup": pytest.approx(6)}
+    parts = {"a_sweep": 100, "products_of_blocks": 30, "roots_and_solves": 20}
+    milliseconds = {f"milliseconds_of_{name}": value for name, value in parts.items()}
+    assert found == pytest.approx({"gibbs_speedup": 6} | milliseconds)

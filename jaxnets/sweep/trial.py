@@ -76,7 +76,7 @@ def of_module(module: Any) -> Trial:
 
 def of_function(
     make: Callable,
-    data: Dataset | Batch | tuple,
+    data: Any,
     names: Sequence[str],
     *,
     hparams: Any = None,
@@ -88,6 +88,7 @@ def of_function(
 
     Args:
         make: ``(hparams) -> Learner`` or ``(hparams, settings) -> Learner``.
+        data: a data set, or ``(inputs, targets)`` to train on.
         names: of the grid; without ``hparams``, those that are no settings are its fields.
         hparams: a NamedTuple of defaults.
         settings: a NamedTuple of defaults; else ``run`` gives ``num_steps`` and the like.

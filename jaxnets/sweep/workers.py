@@ -7,6 +7,8 @@ from concurrent.futures import BrokenExecutor, Executor
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
+
 from jaxnets import check
 from jaxnets.check import InputError
 from jaxnets.sweep.grid import Grid
@@ -21,12 +23,14 @@ class Job(NamedTuple):
     grid: Grid
     seeds: tuple[int, ...]
     out: str
+    precision: str | None
 
 
 def work(job: Job) -> int:
     """A worker's part: chunks that nobody else works on, until none is left; the number of cells."""
     from jaxnets.sweep.engine import run  # it imports this module
 
+    jax.config.update("jax_default_matmul_precision", job.precision)
     ready = plan(job.trial, job.grid, seeds=job.seeds, like=job.out)
     return len(run(ready, job.out, resume=True, share=True))
 
@@ -44,7 +48,13 @@ def submitted(
     check.count("num_workers", num_workers, 1)
     if out is None:
         raise InputError("workers: out is missing, the folder that they share")
-    job = Job(ready.trial, ready.grid, ready.seeds, str(Path(out).resolve()))
+    job = Job(
+        ready.trial,
+        ready.grid,
+        ready.seeds,
+        str(Path(out).resolve()),
+        jax.config.jax_default_matmul_precision,
+    )
     futures = [executor.submit(work, job) for _ in range(num_workers)]
 
     def is_busy() -> bool:
