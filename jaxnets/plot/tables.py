@@ -141,7 +141,7 @@ def heatmap(
     if chosen is not None:
         row, column = chosen
         axes.add_patch(_square(column, row, fill=False, edgecolor="#d55e00", linewidth=2.5))
-    for row, column in np.argwhere(absent) if absent is not None else ():
+    for row, column in np.argwhere(absent).tolist() if absent is not None else ():
         axes.add_patch(_square(column, row, facecolor="white", linewidth=0))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
