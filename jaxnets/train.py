@@ -88,7 +88,7 @@ def run(
     dataset = _dataset(data)
     _check(dataset, num_steps=num_steps, batch_size=batch_size, evaluate_every=evaluate_every, state=state)
     dataset = jax.tree.map(jnp.asarray, dataset.replace(test=None))
-    init_key, update, rows_of = _steps(key, learner, dataset, batch_size, sampling)
+    init_key, update, rows_of = _steps(key, learner, dataset, batch_size, sampling, either=_selected)
 
     def train(carry: Run, length: int) -> Run:
         end, (per_step, kept) = jax.lax.scan(update, carry, rows_of(carry.step, length), length)
@@ -117,8 +117,9 @@ def advance(
 ) -> Run:
     """One entry of the history: on to the step ``until``, or ``at_most`` steps, whichever is nearer.
 
-    What :func:`run` does between two entries, bit for bit, but ``until`` may be traced: one compiled program
-    makes segments of all lengths. It cannot be differentiated in reverse; :func:`run` can.
+    What :func:`run` does between two entries, but ``until`` may be traced: one compiled program makes
+    segments of all lengths. Alone, it is bit for bit the loop that one would write by hand. It cannot be
+    differentiated in reverse; :func:`run` can.
 
     Args:
         run: where to go on; :func:`run` with ``num_steps=0`` begins one.
@@ -139,7 +140,7 @@ def advance(
     dataset = _dataset(data)
     _check(dataset, num_steps=at_most, batch_size=batch_size, at_most=at_most, state=run)
     dataset = jax.tree.map(jnp.asarray, dataset.replace(test=None))
-    _, update, rows_of = _steps(key, learner, dataset, batch_size, sampling)
+    _, update, rows_of = _steps(key, learner, dataset, batch_size, sampling, either=_branched)
     begun = run._replace(history={})
     rows = rows_of(begun.step, at_most)
     row = lambda number: None if rows is None else rows[number]  # noqa: E731
@@ -183,7 +184,13 @@ def _begin(key: Key, learner: Learner, dataset: Dataset) -> Run:
 
 
 def _steps(
-    key: Key, learner: Learner, dataset: Dataset, batch_size: int | None, sampling: str | Callable
+    key: Key,
+    learner: Learner,
+    dataset: Dataset,
+    batch_size: int | None,
+    sampling: str | Callable,
+    *,
+    either: Callable,
 ) -> tuple[Key, Callable, Callable]:
     """The key of the initialisation, one update, and the rows of several."""
     init_key, order_key, step_key = jax.random.split(key, 3)
@@ -192,10 +199,20 @@ def _steps(
         batch = dataset.train if rows is None else _take(dataset.train, rows)
         new, step_metrics = learner.step(jax.random.fold_in(step_key, carry.step), carry.state, batch)
         standing, kept = status.after_step(carry.status, step_metrics)
-        kept_state = jax.tree.map(lambda new, old: jnp.where(kept, new, old), new, carry.state)
-        return Run(kept_state, {}, standing, carry.step + 1), (step_metrics, kept)
+        state = either(kept, new, carry.state)
+        return Run(state, {}, standing, carry.step + 1), (step_metrics, kept)
 
     return init_key, update, _rows_of(_order(sampling), order_key, dataset.train, batch_size)
+
+
+def _selected(kept: Bool[Array, ""], new: State, old: State) -> State:
+    """Number by number, in the loop that makes the new state: no copy of it is made."""
+    return jax.tree.map(lambda new, old: jnp.where(kept, new, old), new, old)
+
+
+def _branched(kept: Bool[Array, ""], new: State, old: State) -> State:
+    """As a whole: the compiler rounds the update as it does where nothing is asked."""
+    return jax.lax.cond(kept, lambda: new, lambda: old)
 
 
 def _ended(end: Run, begun: Run, per_step: dict[str, Array], kept: Bool[Array, " steps"]) -> Run:
