@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.types import Batch
+from jaxnets.types import Batch, PyTree
 
 
 class InputError(ValueError):
@@ -182,6 +182,25 @@ def same_columns(name: str, rows: Batch, train: Batch) -> None:
     found, wanted = ([leaf.shape[1:] for leaf in jax.tree.leaves(part.inputs)] for part in (rows, train))
     if found != wanted:
         raise InputError(f"{name}: inputs of shape {found} a row, allowed is {wanted}, as in train")
+
+
+def same_state(before: PyTree, after: PyTree) -> None:
+    """Refuses a step that changes what a state is made of: its structure, a shape or a dtype.
+
+    >>> same_state({"w": np.zeros(3)}, {"w": np.zeros(4)})
+    Traceback (most recent call last):
+    jaxnets.check.InputError: a step changes state['w'] from float64[3] to float64[4], allowed is the same
+    """
+    old, new = jax.tree.structure(before), jax.tree.structure(after)
+    if old != new:
+        raise InputError(f"a step changes the state from {old} to {new}, allowed is the same structure")
+    for (path, one), other in zip(
+        jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True
+    ):
+        kinds = [f"{jnp.result_type(leaf)}[{','.join(map(str, np.shape(leaf)))}]" for leaf in (one, other)]
+        if kinds[0] != kinds[1]:
+            place = f"state{jax.tree_util.keystr(path)}"
+            raise InputError(f"a step changes {place} from {kinds[0]} to {kinds[1]}, allowed is the same")
 
 
 def numbers(name: str, rows: Batch) -> None:

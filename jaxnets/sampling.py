@@ -1,20 +1,29 @@
 """Which rows each step sees: ``order(key, start, num_steps, *, num_rows, batch_size) -> indices``.
 
+Where ``size`` is given, a batch has so many rows, and repeats them to ``batch_size`` (:func:`of_size`).
+
 The order is a function of the key and of the step's number alone, so a run that is cut into
 segments sees the same rows as the run in one piece, and two runs with one key are paired.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
+from jaxnets import check
 from jaxnets.types import Array, Int, Key
+
+Number = Int[Array, ""] | int
+Rows = Int[Array, "num_steps batch_size"]
 
 
 def epoch(
-    key: Key, start: Int[Array, ""] | int, num_steps: int, *, num_rows: int, batch_size: int
-) -> Int[Array, "num_steps batch_size"]:
+    key: Key, start: Number, num_steps: int, *, num_rows: int, batch_size: int, size: Number | None = None
+) -> Rows:
     """Shuffled passes; the ``num_rows mod batch_size`` rows left at a pass's end wait for the next shuffle.
 
     >>> import jax
@@ -22,41 +31,64 @@ def epoch(
     >>> sorted(rows.ravel().tolist())
     [0, 1, 2, 3, 4, 5]
     """
-    steps_per_epoch = num_rows // batch_size
-    first, offset = start // steps_per_epoch, start % steps_per_epoch
-    num_epochs = (num_steps + 2 * steps_per_epoch - 2) // steps_per_epoch
+    size = batch_size if size is None else size
+    steps_per_epoch, least = num_rows // size, max(1, num_rows // batch_size)
+    num_epochs = (num_steps + 2 * least - 2) // least
+    first, step = start // steps_per_epoch, start + jnp.arange(num_steps)
 
-    def shuffle(number: Int[Array, ""]) -> Int[Array, ...]:
-        rows = jax.random.permutation(jax.random.fold_in(key, number), num_rows)
-        return rows[: steps_per_epoch * batch_size].reshape(steps_per_epoch, batch_size)
+    def shuffle(number: Number) -> Int[Array, " num_rows"]:
+        return jax.random.permutation(jax.random.fold_in(key, number), num_rows)
 
-    passes = jax.vmap(shuffle)(first + jnp.arange(num_epochs)).reshape(-1, batch_size)
-    return jax.lax.dynamic_slice_in_dim(passes, offset, num_steps)
+    passes = jax.vmap(shuffle)(first + jnp.arange(num_epochs))
+    place = (step % steps_per_epoch * size)[:, None] + (jnp.arange(batch_size) % size)[None, :]
+    return passes[(step // steps_per_epoch - first)[:, None], place]
 
 
 def replacement(
-    key: Key, start: Int[Array, ""] | int, num_steps: int, *, num_rows: int, batch_size: int
-) -> Int[Array, "num_steps batch_size"]:
+    key: Key, start: Number, num_steps: int, *, num_rows: int, batch_size: int, size: Number | None = None
+) -> Rows:
     """Every batch drawn afresh from all rows, a row possibly more than once (the bootstrap)."""
 
-    def draw(step: Int[Array, ""]) -> Int[Array, " batch_size"]:
-        return jax.random.randint(jax.random.fold_in(key, step), (batch_size,), 0, num_rows)
+    size = batch_size if size is None else size
+
+    def draw(step: Number) -> Int[Array, " batch_size"]:
+        rows = jax.random.randint(jax.random.fold_in(key, step), (batch_size,), 0, num_rows)
+        return rows[jnp.arange(batch_size) % size]
 
     return jax.vmap(draw)(start + jnp.arange(num_steps))
 
 
 def sequential(
-    key: Key, start: Int[Array, ""] | int, num_steps: int, *, num_rows: int, batch_size: int
-) -> Int[Array, "num_steps batch_size"]:
+    key: Key, start: Number, num_steps: int, *, num_rows: int, batch_size: int, size: Number | None = None
+) -> Rows:
     """Passes in the order given; a pass's last batch is filled up from its first rows.
 
     >>> import jax
     >>> sequential(jax.random.key(0), 0, 3, num_rows=5, batch_size=2).tolist()
     [[0, 1], [2, 3], [4, 0]]
     """
-    steps_per_pass = -(-num_rows // batch_size)
+    size = batch_size if size is None else size
+    steps_per_pass = -(-num_rows // size)
     position = (start + jnp.arange(num_steps)) % steps_per_pass
-    return (position[:, None] * batch_size + jnp.arange(batch_size)[None, :]) % num_rows
+    return (position[:, None] * size + (jnp.arange(batch_size) % size)[None, :]) % num_rows
 
 
 ORDERS = {"epoch": epoch, "replacement": replacement, "sequential": sequential}
+
+
+def of_size(order: str | Callable, size: Number) -> Callable:
+    """The rows of batches of ``size``, which may be traced, each repeated to fill the array of rows.
+
+    Means over the rows, and so the gradients of a mean loss, are those of a batch of ``size`` where it
+    divides ``batch_size``.
+
+    Args:
+        order: a name, or a function that takes ``size``.
+
+    >>> import jax
+    >>> of_size("sequential", 2)(jax.random.key(0), 0, 2, num_rows=6, batch_size=4).tolist()
+    [[0, 1, 0, 1], [2, 3, 2, 3]]
+    """
+    if not callable(order):
+        check.choice("sampling", order, ORDERS)
+    return partial(order if callable(order) else ORDERS[order], size=size)

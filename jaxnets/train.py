@@ -198,6 +198,7 @@ def _steps(
     def update(carry: Run, rows: Int[Array, " b"] | None) -> tuple[Run, tuple[Metrics, Array]]:
         batch = dataset.train if rows is None else _take(dataset.train, rows)
         new, step_metrics = learner.step(jax.random.fold_in(step_key, carry.step), carry.state, batch)
+        check.same_state(carry.state, new)
         standing, kept = status.after_step(carry.status, step_metrics)
         state = either(kept, new, carry.state)
         return Run(state, {}, standing, carry.step + 1), (step_metrics, kept)

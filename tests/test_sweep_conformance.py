@@ -12,7 +12,7 @@ import optax
 import pytest
 import test_sweep as base
 
-from jaxnets import data, gradient, kernels, layers, losses, models, schedules, sweep
+from jaxnets import data, gradient, kernels, layers, losses, models, schedules, sweep, train
 from jaxnets.sweep import Grid
 from jaxnets.sweep import way as ways
 
@@ -195,3 +195,27 @@ def test_runs_of_different_lengths_share_a_program():
         np.testing.assert_allclose(
             ours, [alone.history[name][-1] for name in ("loss", "valid_accuracy")], rtol=1e-5
         )
+
+
+class Sizes(NamedTuple):
+    learning_rate: float = 0.1
+    batch_size: int = 16
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    ["epoch", *(pytest.param(name, marks=pytest.mark.release) for name in ("replacement", "sequential"))],
+)
+def test_runs_of_different_batches_share_a_program(sampling):
+    """Side by side, a size of the batch gives what it gives where it is static."""
+    grid, data = Grid(batch_size=[6, 8, 24]), base.DATA.replace(test=None)
+    make = lambda hparams: base.learner(base.Hparams(hparams.learning_rate), base.Settings(num_classes=3))  # noqa: E731
+    options = {"num_steps": 40, "sampling": sampling, "evaluate_every": 20}
+    traced = sweep.plan(make, grid, data, hparams=Sizes(), batch_size=8, lanes=3, **options)
+    result = sweep.run(traced)
+    for cell, size in enumerate([6, 8, 24]):
+        fit = lambda rate, size=size: train.run(  # noqa: E731
+            jax.random.key(0), make(Sizes(rate)), data, batch_size=size, **options
+        )
+        alone = jax.jit(fit)(jnp.float32(0.1)).history["loss"]
+        np.testing.assert_allclose(result.history["loss"][cell], alone, rtol=1e-5)

@@ -1,10 +1,15 @@
 """What cannot be swept is refused in a line, before anything is compiled or written."""
 
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
 import pytest
 import test_sweep as base
 
 from jaxnets import sweep
 from jaxnets.check import InputError
+from jaxnets.learner import Learner
 from jaxnets.sweep import Grid
 
 
@@ -13,6 +18,10 @@ from jaxnets.sweep import Grid
     [
         ({"lanes": 0}, "lanes = 0"),
         ({"lanes": 2, "memory": 1000}, "allowed is a smaller batch_size or model"),
+        ({"lanes": 2**16, "memory": 10**6}, "allowed is"),
+        ({"memory": "1GB"}, "memory = '1GB'"),
+        ({"devices": "cpu"}, "devices = ('c', 'p', 'u')"),
+        ({"seeds": (seed for seed in [1])}, "allowed are a number of seeds"),
         ({"seeds": 0}, "seeds = 0"),
         ({"num_steps": 3}, "num_steps: not allowed beside an experiment"),
     ],
@@ -38,3 +47,50 @@ def test_a_sweep_without_steps_or_with_nonsense_is_refused():
         sweep.plan(lambda hparams: None, Grid(rate=[1.0]), base.DATA, num_steps=3, num_step=3)
     with pytest.raises(InputError, match="settings: dict"):
         sweep.plan(lambda hparams: None, Grid(rate=[1.0]), base.DATA, settings={"num_steps": 3})
+
+
+def impure(hparams, settings):
+    scale = np.random.default_rng().normal()
+    return base.learner(hparams._replace(momentum=scale * hparams.momentum), settings)
+
+
+def growing(hparams, settings):
+    def step(key, state, batch):
+        return jnp.concatenate([state, state]), {"loss": jnp.float32(0)}
+
+    return Learner(lambda key, batch: jnp.zeros(2), step, lambda state, inputs: inputs)
+
+
+def of_other_numbers(hparams, settings):
+    step = lambda key, state, batch: (state.astype(jnp.int32), {"loss": jnp.float32(0)})  # noqa: E731
+    return Learner(lambda key, batch: jnp.zeros(2), step, lambda state, inputs: inputs)
+
+
+@pytest.mark.parametrize(
+    ("learner", "message"),
+    [
+        (lambda hparams, settings: None, "it made NoneType, allowed is a Learner"),
+        (impure, "made twice, it computes something else"),
+        (growing, "a step changes state from float32[2] to float32[4]"),
+        (of_other_numbers, "a step changes state from float32[2] to int32[2]"),
+    ],
+)
+def test_a_learner_that_is_none_is_refused_before_anything_is_compiled(learner, message):
+    trial = base.TRIAL._replace(learner=learner, metrics=None)
+    with pytest.raises(InputError) as refusal:
+        sweep.plan(trial, base.GRID, lanes=2)
+    assert message in str(refusal.value)
+
+
+class Sizes(NamedTuple):
+    batch_size: int = 16
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [([0], "batch_size = 0"), ([500], "batch_size = 500"), ([31, 37, 41], "common multiple")],
+)
+def test_sizes_of_a_batch_that_cannot_share_rows_are_refused(sizes, message):
+    trial = base.TRIAL._replace(hparams=Sizes())
+    with pytest.raises(InputError, match=message):
+        sweep.plan(trial, Grid(batch_size=sizes))

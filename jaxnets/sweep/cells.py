@@ -124,7 +124,7 @@ def seeds_of(seeds: Any) -> list[int]:
     if isinstance(seeds, (int, np.integer)):
         check.count("seeds", seeds, 1, SEEDS)
         return [*range(seeds)]
-    if isinstance(seeds, (str, bytes)) or not hasattr(seeds, "__iter__") or not len(seeds):
+    if isinstance(seeds, (str, bytes)) or not hasattr(seeds, "__len__") or not len(seeds):
         raise InputError(f"seeds = {seeds!r}, allowed are a number of seeds or a sequence of them")
     for seed in seeds:
         check.count("seed", seed, 0, SEEDS - 1)

@@ -15,15 +15,18 @@ from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.sweep.program import Program
 from jaxnets.sweep.store import manifest_in
+from jaxnets.train import Run
 
-WIDER = 4
+WIDER = 8
 """A candidate has so many times the lanes of the one before."""
-WORTH = 3.0
+WORTH = 5.0
 """A wider candidate is compiled while what is left takes more than so many compilations."""
 GAIN = 0.95
 """A wider one is better if it takes less than this share of the time."""
 PROBE_SECONDS = 0.1
 """Least time of the steps that are timed."""
+PROBES = 3
+"""So often they are timed; the shortest counts."""
 
 
 class Layout(NamedTuple):
@@ -63,61 +66,88 @@ class Candidate(NamedTuple):
         """Expected, of a cell among its neighbours."""
         return self.seconds / self.program.width
 
+    def seconds_of(self, num_cells: int) -> float:
+        """Expected of so many cells, batch after batch."""
+        return -(-num_cells // self.program.width) * self.seconds
 
-def chosen(
-    candidate: Callable[[int], Candidate], lanes: int | None, *, most: int, num_cells: int, limit: int
-) -> tuple[Candidate, int]:
-    """The candidate with the least expected time, and how many were compiled.
+
+def candidates(
+    compiled: Callable[[int], Candidate],
+    lanes: int | None,
+    *,
+    most: int,
+    num_cells: int,
+    least_bytes: Callable[[int], int],
+    limit: int,
+) -> tuple[Candidate, ...]:
+    """Programs that were compiled and timed, the one with the least expected time first.
 
     Args:
-        candidate: compiles and measures so many lanes.
+        compiled: compiles and measures so many lanes.
         lanes: the number wanted; None to measure.
         most: lanes beyond this would be filled with nothing.
         num_cells: to train in all.
+        least_bytes: that so many lanes take, known before anything is compiled.
         limit: bytes of a device's memory.
 
     Raises:
         InputError: the lanes wanted, or a single one, do not fit the memory.
     """
-    best, count = candidate(lanes or 1), 1
-    if best.program.num_bytes > limit:
-        raise InputError(_too_large(best.program, limit))
-    while lanes is None and best.program.lanes < most:
-        left = best.seconds_a_cell * num_cells
-        if left < WORTH * best.program.seconds or best.program.num_bytes * WIDER > limit:
+    first = lanes or 1
+    _fit(first, least_bytes(first), limit)
+    tried = [compiled(first)]
+    _fit(first, tried[0].program.num_bytes, limit)
+    while lanes is None and _is_worth_more(tried, most, num_cells, limit):
+        wider = min(most, tried[-1].program.lanes * WIDER)
+        if least_bytes(wider) > limit:
             break
-        wider, count = candidate(min(most, best.program.lanes * WIDER)), count + 1
-        if wider.program.num_bytes > limit or wider.seconds_a_cell > GAIN * best.seconds_a_cell:
-            break
-        best = wider
-    return best, count
+        tried.append(compiled(wider))
+    fitting = [one for one in tried if one.program.num_bytes <= limit]
+    return tuple(sorted(fitting, key=lambda one: one.seconds_a_cell))
 
 
-def _too_large(program: Program, limit: int) -> str:
-    fitting = limit * program.lanes // program.num_bytes
-    allowed = f"{fitting} lanes" if fitting else "a smaller batch_size or model"
-    taken = f"{program.num_bytes / 1e6:.0f} MB, there are {limit / 1e6:.0f} MB"
-    return f"lanes = {program.lanes} take {taken}; allowed is {allowed}"
+def _is_worth_more(tried: list[Candidate], most: int, num_cells: int, limit: int) -> bool:
+    """Whether a wider program than the last one may save more time than compiling it takes."""
+    last, best = tried[-1], min(one.seconds_a_cell for one in tried)
+    improved = len(tried) == 1 or last.seconds_a_cell < GAIN * tried[-2].seconds_a_cell
+    fits = last.program.num_bytes * WIDER <= limit
+    return improved and fits and last.program.lanes < most and best * num_cells > WORTH * last.program.seconds
+
+
+def _fit(lanes: int, num_bytes: int, limit: int) -> None:
+    if num_bytes > limit:
+        fitting = limit * lanes // num_bytes
+        allowed = f"{fitting} lanes" if fitting else "a smaller batch_size or model"
+        raise InputError(
+            f"lanes = {lanes} take {num_bytes / 1e6:.0f} MB, there are {limit / 1e6:.0f} MB; "
+            f"allowed is {allowed}"
+        )
 
 
 def measured(program: Program, seeds: np.ndarray | np.uint32, hparams: Any, dataset: Dataset) -> Candidate:
-    """Times a short run: a step, and what is done between segments."""
+    """Times a short run: how it begins, a step, and what is done between segments."""
 
-    def seconds(run: Any, num_steps: int) -> tuple[float, Any]:
-        until, begun = np.int32(run.step + num_steps), time.perf_counter()
-        run, *found = program.advance(seeds, hparams, until, run, dataset)
-        jax.block_until_ready((run, found))
-        return time.perf_counter() - begun, run
+    def shortest(run: Run, num_steps: int) -> tuple[float, Run]:
+        times: list[float] = []
+        while len(times) < PROBES and sum(times) < PROBES * PROBE_SECONDS:
+            step, begun = np.int32(run.step), time.perf_counter()
+            run, *found = program.advance(seeds, hparams, step + np.int32(num_steps), run, dataset)
+            jax.block_until_ready((run, found))
+            times.append(time.perf_counter() - begun)
+            run = run._replace(step=step)
+        return min(times), run
 
-    most = min(program.interval, program.num_steps - 1)
-    _, run = seconds(program.begun, 1)
-    between, run = seconds(run, 0)
-    steps, total = 0, between
+    first, run = shortest(program.begun, 1)
+    if program.num_steps == 1:
+        return Candidate(program, first)
+    between, run = shortest(run._replace(step=np.int32(1)), 0)
+    most, steps, total = min(program.interval, program.num_steps - 1), 0, between
     while steps < most and total < between + PROBE_SECONDS:
         steps = min(max(1, 2 * steps), most)
-        total, run = seconds(run._replace(step=np.int32(1)), steps)
-    a_step = max(0.0, total - between) / max(1, steps)
-    return Candidate(program, program.num_segments * between + program.num_steps * a_step)
+        total, run = shortest(run, steps)
+    a_step = max(0.0, total - between) / steps
+    later = (program.num_segments - 1) * between + (program.num_steps - 1) * a_step
+    return Candidate(program, first + later)
 
 
 def memory_of(device: jax.Device) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +20,8 @@ from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import Group, batches_of, groups, inputs_of, seeds_of
 from jaxnets.sweep.fields import resolved
 from jaxnets.sweep.grid import Grid
-from jaxnets.sweep.lanes import Candidate, Layout, chosen, layouts_in, measured, memory_of
-from jaxnets.sweep.program import Program, compile_program
+from jaxnets.sweep.lanes import Candidate, Layout, candidates, layouts_in, measured, memory_of
+from jaxnets.sweep.program import Program, compile_program, least_bytes
 from jaxnets.sweep.trial import Trial
 from jaxnets.sweep.way import Way, advanced
 
@@ -27,6 +29,8 @@ LEAST_POINTS = 8
 """With fewer points, cells of different seeds stand side by side."""
 CHUNK_SECONDS = 2.0
 """Least work between two files, so that writing them is a small part."""
+MOST_REPEATED = 4
+"""Traced sizes of a batch share an array of rows in which each batch is repeated: at most so much longer."""
 
 
 class Part(NamedTuple):
@@ -36,19 +40,27 @@ class Part(NamedTuple):
         group: its cells.
         settings: complete.
         dataset: on the device.
-        program: compiled.
+        candidates: programs that were compiled and timed, the one that trains the cells first.
         shares_seed: whether cells side by side have one seed, so they share their rows.
         chunk_size: most cells whose results are one file; whatever the number of devices.
-        seconds: expected of cells side by side.
     """
 
     group: Group
     settings: Any
     dataset: Dataset
-    program: Program
+    candidates: tuple[Candidate, ...]
     shares_seed: bool
     chunk_size: int
-    seconds: float
+
+    @property
+    def program(self) -> Program:
+        """What trains the cells."""
+        return self.candidates[0].program
+
+    @property
+    def seconds(self) -> float:
+        """Expected of cells side by side."""
+        return self.candidates[0].seconds
 
     @property
     def chunks(self) -> list[np.ndarray]:
@@ -80,7 +92,11 @@ class Plan:
     grid: Grid
     seeds: tuple[int, ...]
     parts: tuple[Part, ...]
-    compilations: int
+
+    @property
+    def compilations(self) -> int:
+        """Programs that were compiled."""
+        return sum(len(part.candidates) for part in self.parts)
 
     @property
     def num_cells(self) -> int:
@@ -130,8 +146,8 @@ def plan(
     seeds: Any = 1,
     lanes: int | None = None,
     chunk_size: int | None = None,
-    devices: Sequence[jax.Device] | None = None,
-    memory: int | None = None,
+    devices: Any = None,
+    memory: Any = None,
     like: str | Path | None = None,
     **options: Any,
 ) -> Plan:
@@ -171,16 +187,27 @@ def plan(
     for name, number in (("lanes", lanes), ("chunk_size", chunk_size)):
         if number is not None:
             check.count(name, number, 1, 2**16)
-    devices = tuple(devices or jax.local_devices())
+    if memory is not None:
+        check.count("memory", memory, 1)
+    devices = tuple(jax.local_devices() if devices is None else devices)
+    if not devices or not all(isinstance(device, jax.Device) for device in devices):
+        raise InputError(f"devices = {devices!r}, allowed are jax's devices, one or more")
     wanted, read = seeds_of(seeds), _reader(source)
     found = groups(source, grid, wanted)
     layouts = layouts_in(like, len(found)) if like else [Layout(lanes, chunk_size)] * len(found)
-    built = [
+    parts = [
         _part(source, group, read, layout, devices, memory)
         for group, layout in zip(found, layouts, strict=True)
     ]
-    parts, counts = zip(*built, strict=True)
-    return Plan(source, grid, tuple(wanted), parts, sum(counts))
+    return Plan(source, grid, tuple(wanted), tuple(parts))
+
+
+def with_lanes(plan: Plan, part: Part, lanes: int) -> Part:
+    """A part of a plan, trained by the program of so many lanes; it is compiled where the plan has none."""
+    known = [one for one in part.candidates if one.program.lanes == lanes]
+    others = [one for one in part.candidates if one.program.lanes != lanes]
+    first = known or [_compiled(plan.trial, part, part.program.devices, lanes)]
+    return part._replace(candidates=(*first, *others))
 
 
 def _reader(trial: Trial) -> Callable[[Any], tuple[Dataset, Dataset]]:
@@ -199,32 +226,57 @@ def _reader(trial: Trial) -> Callable[[Any], tuple[Dataset, Dataset]]:
 
 def _part(
     trial: Trial, group: Group, read: Callable, layout: Layout, devices: tuple, memory: int | None
-) -> tuple[Part, int]:
-    """One static combination, with the number of programs that were compiled for it."""
+) -> Part:
+    """One static combination, with the programs that were compiled for it."""
     host, dataset = read(group.settings)
-    settings = trials.complete(group.settings, host)
-    if hasattr(group.hparams, "num_steps"):
-        settings = settings._replace(num_steps=int(group.hparams.num_steps.max()))
+    settings = _of_all(trials.complete(group.settings, host), group.hparams, host)
     check.count("num_steps", settings.num_steps, 1, 2**31 - 1)
     num_seeds = len(np.unique(group.seeds))
     num_points = len(group.numbers) // num_seeds
     shares_seed = num_seeds == 1 or num_points >= LEAST_POINTS
     side_by_side = num_points if shares_seed else len(group.numbers)
-
-    def candidate(lanes: int) -> Candidate:
-        program = compile_program(
-            trial, settings, group.hparams, dataset, lanes=lanes, shares_seed=shares_seed, devices=devices
-        )
-        batch = batches_of(group, program.width, shares_seed)[0]
-        return measured(program, *inputs_of(group, batch, program.width, shares_seed), dataset)
-
-    (program, seconds), count = chosen(
-        candidate, layout.lanes, most=-(-side_by_side // len(devices)), num_cells=len(group.numbers),
+    part = Part(group, settings, dataset, (), shares_seed, 0)
+    tried = candidates(
+        partial(_compiled, trial, part, devices), layout.lanes,
+        most=-(-side_by_side // len(devices)), num_cells=len(group.numbers),
+        least_bytes=partial(least_bytes, trial, settings, group.hparams, dataset),
         limit=memory or memory_of(devices[0]),
     )  # fmt: skip
+    program, seconds = tried[0]
     size = layout.chunk_size or program.width * max(1, round(CHUNK_SECONDS / max(seconds, 1e-3)))
     size = min(size, -(-side_by_side // program.lanes) * program.lanes)
-    return Part(group, settings, dataset, program, shares_seed, size, seconds), count
+    return part._replace(candidates=tried, chunk_size=size)
+
+
+def _compiled(trial: Trial, part: Part, devices: tuple, lanes: int) -> Candidate:
+    """A program for a part, compiled and timed."""
+    group, shares_seed = part.group, part.shares_seed
+    program = compile_program(
+        trial, part.settings, group.hparams, part.dataset,
+        lanes=lanes, shares_seed=shares_seed, devices=devices,
+    )  # fmt: skip
+    batch = batches_of(group, program.width, shares_seed)[0]
+    return measured(program, *inputs_of(group, batch, program.width, shares_seed), part.dataset)
+
+
+def _of_all(settings: Any, hparams: Any, dataset: Dataset) -> Any:
+    """Settings of a program for runs of several lengths and sizes of a batch, where these are traced."""
+    if hasattr(hparams, "num_steps"):
+        settings = settings._replace(num_steps=int(hparams.num_steps.max()))
+    if not hasattr(hparams, "batch_size"):
+        return settings
+    if not hasattr(settings, "batch_size"):
+        raise InputError("batch_size is traced, so the settings need a field of that name")
+    sizes, rows = np.unique(hparams.batch_size).tolist(), trials.num_rows(dataset)
+    for size in sizes:
+        check.count("batch_size", size, 1, rows)
+    common = math.lcm(*sizes)
+    if common > MOST_REPEATED * max(sizes):
+        raise InputError(
+            f"batch_size = {sizes}: their least common multiple is {common}, "
+            f"allowed is at most {MOST_REPEATED} times the largest; make it a setting"
+        )
+    return settings._replace(batch_size=common)
 
 
 def _counted(number: int, what: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, PartitionSpec
 
-from jaxnets import train
+from jaxnets import sampling, train
 from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.learner import Learner
@@ -108,6 +109,12 @@ def compile_program(
         begun,
         dataset,
     )
+    text, again = (_text_of(one, hparams, begun, dataset) for one in (lane, lane_of(trial, settings)))
+    if text != again:
+        raise InputError(
+            f"{trial.name}: made twice, it computes something else (random numbers of NumPy, a counter?); "
+            "allowed is a function of hyperparameters and settings alone"
+        )
     lowered = jax.jit(mapped, donate_argnums=3).lower(*shapes)
     metrics = tuple(name for name in lowered.out_info[1] if name != "step")
     compiled = lowered.compile()
@@ -115,9 +122,15 @@ def compile_program(
     num_bytes = used.argument_size_in_bytes + used.temp_size_in_bytes + used.output_size_in_bytes
     return Program(
         compiled, begun, metrics, lanes, tuple(devices), settings.num_steps, interval_of(settings),
-        num_bytes - used.alias_size_in_bytes, time.perf_counter() - started,
-        _text_of(lane, hparams, begun, dataset),
+        num_bytes - used.alias_size_in_bytes, time.perf_counter() - started, text,
     )  # fmt: skip
+
+
+def least_bytes(trial: Trial, settings: Any, hparams: Any, dataset: Dataset, lanes: int) -> int:
+    """Bytes of a device's memory that so many lanes take at least, for states and data, before compiling."""
+    run = _shapes_of(trial, settings, _first(hparams), dataset)
+    sizes = [math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(run)]
+    return lanes * sum(sizes) + sum(leaf.nbytes for leaf in jax.tree.leaves(dataset))
 
 
 def _text_of(lane: Callable, hparams: Any, begun: Run, dataset: Dataset) -> str:
@@ -146,14 +159,17 @@ def lane_of(trial: Trial, settings: Any) -> Callable[..., tuple[Run, Metrics, Me
         seed: Shaped[Array, ""], hparams: Any, until: Int[Array, ""], run: Run, dataset: Dataset
     ) -> tuple[Run, Metrics, Metrics]:
         key, learner = jax.random.key(seed), trial.learner(hparams, settings)
-        rows = dataset.replace(test=None)
+        rows, order = dataset.replace(test=None), arguments.get("sampling", "epoch")
+        if hasattr(hparams, "batch_size"):
+            order = sampling.of_size(order, hparams.batch_size)
         begin = lambda run: train.run(key, learner, rows, num_steps=0, **arguments)  # noqa: E731
         run = jax.lax.cond(run.step == 0, begin, lambda run: run, run)
         own = jnp.minimum(until, getattr(hparams, "num_steps", until))
         interval = interval_of(settings)
         end = train.advance(
-            key, learner, rows, run, until=own, at_most=interval, metrics=trial.metrics, **arguments
-        )
+            key, learner, rows, run, until=own, at_most=interval, metrics=trial.metrics,
+            **(arguments | {"sampling": order}),
+        )  # fmt: skip
         entry = _first(end.history)
         end = end._replace(history={}, step=jnp.minimum(run.step + interval, until))  # as of all lanes
         return end, entry, final(learner, end, dataset)
@@ -197,16 +213,25 @@ def _on_devices(mapped: Callable, shares_seed: bool, devices: Sequence[jax.Devic
 
 def _begun(trial: Trial, settings: Any, hparams: Any, dataset: Dataset, width: int) -> Run:
     """Runs ``[width]`` of zeros before their first step."""
-    learner, arguments = trial.learner, run_settings(settings)
-    begin = lambda hparams, dataset: train.run(  # noqa: E731
-        jax.random.key(0), learner(hparams, settings), dataset.replace(test=None),
-        **(arguments | {"num_steps": 0}),
-    )  # fmt: skip
+    run = _shapes_of(trial, settings, hparams, dataset)
+    wide = partial(jax.tree.map, lambda leaf: np.zeros((width, *leaf.shape), leaf.dtype))
+    return Run(wide(run.state), {}, wide(run.status), np.int32(0))
+
+
+def _shapes_of(trial: Trial, settings: Any, hparams: Any, dataset: Dataset) -> Run:
+    """A cell's run, without its numbers."""
+    arguments = run_settings(settings) | {"num_steps": 0}
+
+    def begin(hparams: Any, dataset: Dataset) -> Run:
+        learner = trial.learner(hparams, settings)
+        if not isinstance(learner, Learner):
+            raise InputError(f"{trial.name}: it made {type(learner).__name__}, allowed is a Learner")
+        return train.run(jax.random.key(0), learner, dataset.replace(test=None), **arguments)
+
     run = jax.eval_shape(begin, hparams, dataset)
     for path, leaf in jax.tree_util.tree_leaves_with_path(run.state):
         if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             raise InputError(
                 f"state{jax.tree_util.keystr(path)}: a random key, allowed are arrays of numbers"
             )
-    wide = partial(jax.tree.map, lambda leaf: np.zeros((width, *leaf.shape), leaf.dtype))
-    return Run(wide(run.state), {}, wide(run.status), np.int32(0))
+    return run
