@@ -1,12 +1,17 @@
 """Halving: the better points go on, on curves that are those of the uncut sweep."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 import test_sweep as base
 
 from jaxnets import sweep
 from jaxnets.check import InputError
-from jaxnets.sweep.halving import Rung, rungs_of
+from jaxnets.sweep.halving import Rung, brackets_of, rungs_of
+from jaxnets.sweep.plan import with_lanes
+from jaxnets.sweep.store import Store
 
 RATES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1e30, 1.0, 3.0]
 
@@ -90,3 +95,57 @@ def test_what_cannot_be_halved_is_refused(planned):
         sweep.halve(planned, "los")
     with pytest.raises(InputError, match="factor = 1"):
         sweep.halve(planned, "loss", factor=1)
+
+
+def test_brackets_share_points_and_steps():
+    """Every point stands in one bracket; each takes about as many steps; the last one stops nobody."""
+    brackets = brackets_of(1000, 810, factor=3, least_steps=10)
+    assert sorted(point for points, _ in brackets for point in points) == [*range(1000)]
+    works = []
+    for points, rungs in brackets:
+        starts, alive = [0, *(rung.step for rung in rungs)], [len(points), *(rung.num_kept for rung in rungs)]
+        works.append(sum(num * (rung.step - start) for num, rung, start in zip(alive, rungs, starts)))
+    assert max(works) <= 1.5 * min(works)
+    assert [rungs[0].step for _, rungs in brackets] == [10, 30, 90, 270, 810]
+
+
+def test_hyperband_keeps_the_best_of_every_bracket(planned, whole):
+    banded = sweep.hyperband(planned, "loss", least_steps=10)
+    for points, rungs in brackets_of(9, 90, least_steps=10):
+        ended = banded.columns["step"].reshape(9, 2)[points, 0]
+        assert (ended == 90).sum() == min(rungs[-1].num_kept, len(points) - (6 in points))
+    kept = banded.columns["status"] == "ok"
+    for name, values in whole.history.items():
+        np.testing.assert_array_equal(banded.history[name][kept], values[kept])
+
+
+def test_few_go_on_in_a_narrower_program(tmp_path):
+    """The plan has programs of 1 and 6 lanes, and times by which the narrow one is faster for one point."""
+    grid = sweep.Grid(learning_rate=sweep.log(0.01, 1, 6), num_steps=[36], evaluate_every=[6])
+    plan = sweep.plan(base.TRIAL, grid, lanes=6)
+    (part,) = plan.parts
+    narrow = with_lanes(plan, part, 1).candidates[0]
+    both = (part.candidates[0]._replace(seconds=1.2), narrow._replace(seconds=0.5))
+    plan = dataclasses.replace(plan, parts=(part._replace(candidates=both),))
+    halved = sweep.halve(plan, "loss", factor=2, out=tmp_path / "out")
+    whole = sweep.run(plan)
+    last = halved.columns["step"] == 36
+    assert last.sum() == 1
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["halving"]["brackets"][0][
+        "lanes"
+    ] == [6, 6, 1]
+    np.testing.assert_allclose(halved.history["loss"][last], whole.history["loss"][last], rtol=1e-5)
+    again = sweep.plan(base.TRIAL, grid, like=tmp_path / "out")
+    assert len(again.parts[0].candidates) == 1
+    assert base.same(sweep.halve(again, "loss", factor=2, out=tmp_path / "out", resume=True), halved)
+
+
+def test_a_hostile_but_whole_chunk_is_made_anew(planned, halved, tmp_path):
+    sweep.halve(planned, "loss", out=tmp_path / "out")
+    store = Store(tmp_path / "out", json.loads((tmp_path / "out" / "manifest.json").read_text()), resume=True)
+    with store:
+        arrays = store.finished(0)
+        store.finish(0, arrays | {"run/0": arrays["run/0"][:, :1]})
+    found = sweep.halve(planned, "loss", out=tmp_path / "out", resume=True)
+    assert found.damaged == ["chunk 0: not the arrays of its cells"]
+    assert base.same(found, halved)

@@ -12,9 +12,9 @@ compiled) and ``engine.py`` (how it runs).
 from jaxnets.sweep.axes import lin, log
 from jaxnets.sweep.engine import run
 from jaxnets.sweep.grid import Grid
-from jaxnets.sweep.halving import halve
+from jaxnets.sweep.halving import halve, hyperband
 from jaxnets.sweep.plan import Plan, plan
 from jaxnets.sweep.results import Best, SweepResult
 from jaxnets.sweep.trial import Trial
 
-__all__ = ["Best", "Grid", "Plan", "SweepResult", "Trial", "halve", "lin", "log", "plan", "run"]
+__all__ = ["Best", "Grid", "Plan", "SweepResult", "Trial", "halve", "hyperband", "lin", "log", "plan", "run"]

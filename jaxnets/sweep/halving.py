@@ -9,18 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnets import check, status
+from jaxnets import check
 from jaxnets.check import InputError
-from jaxnets.sweep import way as ways
-from jaxnets.sweep.engine import arrays_of, opened, record_of
-from jaxnets.sweep.plan import Part, Plan
+from jaxnets.sweep.engine import opened
+from jaxnets.sweep.held import Held
+from jaxnets.sweep.plan import MOST_LANES, Part, Plan, with_lanes
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import STOPPED, SweepResult, is_better_low
-from jaxnets.sweep.store import Store
+from jaxnets.sweep.store import manifest_in
 
 
 class Rung(NamedTuple):
@@ -28,6 +28,19 @@ class Rung(NamedTuple):
 
     step: int
     num_kept: int
+
+
+class Bracket(NamedTuple):
+    """Points that are compared with each other, and where.
+
+    Attributes:
+        points: their numbers in the grid.
+        lanes: cells side by side on the way to each rung.
+    """
+
+    points: tuple[int, ...]
+    rungs: tuple[Rung, ...]
+    lanes: tuple[int, ...]
 
 
 def rungs_of(
@@ -55,6 +68,33 @@ def rungs_of(
     return [*rungs, Rung(num_steps, kept[-1] if kept else num_points)]
 
 
+def brackets_of(
+    num_points: int, num_steps: int, *, factor: int = 3, least_steps: int | None = None
+) -> list[tuple[list[int], list[Rung]]]:
+    """Hyperband's brackets: points by their numbers, and rungs; from many short runs to few whole ones.
+
+    Each bracket takes about the same number of steps. The points are dealt out in an order that is drawn
+    once and for all, so that a product's axes are spread over the brackets.
+
+    >>> [(len(points), rungs[0].step) for points, rungs in brackets_of(22, 90)]
+    [(12, 10), (6, 30), (4, 90)]
+    """
+    check.count("factor", factor, 2)
+    check.count("num_points", num_points, 1)
+    least = 1 if least_steps is None else least_steps
+    check.count("least_steps", least, 1, num_steps)
+    most = min(int(math.log(num_steps / least, factor) + 1e-9), int(math.log(num_points, factor) + 1e-9))
+    shares = np.array([(most + 1) / (down + 1) * factor**down for down in range(most, -1, -1)])
+    ends = np.round(np.cumsum(shares) / shares.sum() * num_points).astype(int).tolist()
+    order = np.random.default_rng(0).permutation(num_points).tolist()
+    dealt = [sorted(order[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+    return [
+        (points, rungs_of(len(points), num_steps, factor=factor, least_steps=num_steps // factor**down))
+        for points, down in zip(dealt, range(most, -1, -1), strict=True)
+        if points
+    ]
+
+
 def halve(
     plan: Plan,
     metric: str,
@@ -62,6 +102,7 @@ def halve(
     factor: int = 3,
     least_steps: int | None = None,
     lowest: bool | None = None,
+    keep_lanes: bool = False,
     out: str | Path | None = None,
     resume: bool = False,
     fresh: bool = False,
@@ -69,9 +110,8 @@ def halve(
 ) -> SweepResult:
     """Trains all points of a plan for a few steps, the better ones for more, the best to the end.
 
-    The curves of the survivors are those of the uncut runs, bit for bit: a batch keeps its width, who shares
-    it changes nothing, and rungs stand at the next entries of the history. Points are compared by their means
-    over seeds. Cells that were stopped have the status ``stopped`` and are never best.
+    The survivors are packed together. Points are compared by their means over seeds, at the next entries of
+    the history. Cells that were stopped have the status ``stopped`` and are never best.
 
     Args:
         plan: with one static combination.
@@ -79,94 +119,148 @@ def halve(
         factor: a ``factor``-th goes on at each rung.
         least_steps: of the first rung; by default so that one point, or a few, make all steps.
         lowest: whether small is good; by default where the name says loss or error.
+        keep_lanes: keep the plan's number of lanes when few are left: the survivors' curves are then those of
+            the uncut runs bit for bit. By default few go on in a narrower program, if the plan has one; their
+            last bits are its.
         out: as for :func:`~jaxnets.sweep.run`, and so are ``resume`` and ``fresh``.
         report: called after each rung with the number of cells that have ended, and a batch's arrays.
 
     Raises:
         InputError: several static combinations, no such metric, or as :func:`~jaxnets.sweep.run`.
     """
+    num_steps = _only_part(plan).program.num_steps
+    rungs = rungs_of(len(plan.grid), num_steps, factor=factor, least_steps=least_steps)
+    return _climb(
+        plan, metric, [([*range(len(plan.grid))], rungs)], lowest=lowest, keep_lanes=keep_lanes, out=out,
+        report=report, resume=resume, fresh=fresh,
+    )  # fmt: skip
+
+
+def hyperband(
+    plan: Plan,
+    metric: str,
+    *,
+    factor: int = 3,
+    least_steps: int | None = None,
+    lowest: bool | None = None,
+    keep_lanes: bool = False,
+    out: str | Path | None = None,
+    resume: bool = False,
+    fresh: bool = False,
+    report: Callable[[int, Arrays], None] | None = None,
+) -> SweepResult:
+    """Halving in several brackets, which differ in how early they stop (Li et al. 2018, algorithm 1).
+
+    A point that learns slowly at first has its chance in the brackets that wait longer. The plan's points,
+    best random or Sobol ones, are dealt out over the brackets; see :func:`halve` for the arguments.
+    """
+    num_steps = _only_part(plan).program.num_steps
+    brackets = brackets_of(len(plan.grid), num_steps, factor=factor, least_steps=least_steps)
+    return _climb(
+        plan, metric, brackets, lowest=lowest, keep_lanes=keep_lanes, out=out, report=report,
+        resume=resume, fresh=fresh,
+    )  # fmt: skip
+
+
+def _only_part(plan: Plan) -> Part:
     if len(plan.parts) > 1:
         raise InputError(f"halving: {len(plan.parts)} static combinations, allowed is one")
-    program = plan.parts[0].program
-    check.choice("metric", metric, program.metrics)
-    rungs = [
-        rung._replace(step=min(-(-rung.step // program.interval) * program.interval, program.num_steps))
-        for rung in rungs_of(len(plan.grid), program.num_steps, factor=factor, least_steps=least_steps)
-    ]
-    lowest = is_better_low(metric) if lowest is None else lowest
-    about = {"halving": {"metric": metric, "rungs": [list(rung) for rung in rungs], "lowest": lowest}}
-    with opened(plan, out, about, resume=resume, fresh=fresh, share=False) as store:
-        chunks = [*_climb(plan, metric, rungs, lowest, store, report or (lambda *news: None))]
-        return SweepResult.of_chunks(plan, chunks, store.damaged if store else [])
+    return plan.parts[0]
 
 
 def _climb(
-    plan: Plan, metric: str, rungs: list[Rung], lowest: bool, store: Store | None, report: Callable
-) -> Iterator[Arrays]:
-    """The records of all cells: of those that stop at a rung, then of those that made all steps."""
+    plan: Plan,
+    metric: str,
+    planned: list[tuple[list[int], list[Rung]]],
+    *,
+    lowest: bool | None,
+    keep_lanes: bool,
+    out: str | Path | None,
+    report: Callable | None,
+    **folder: bool,
+) -> SweepResult:
+    """All brackets, one after the other."""
     (part,) = plan.parts
-    held: dict[int, Arrays] = {}
-    alive, number, num_ended = np.arange(plan.num_cells), 0, 0
-    for rung in rungs:
-        is_last = rung is rungs[-1]
-        for batch in part.batches_among(alive):
-            arrays = store.finished(number) if store else None
-            if arrays is None:
-                arrays = _to_rung(plan, part, batch, held, rung.step, is_last=is_last)
-                if store:
-                    store.finish(number, arrays)
-            held |= {position: _row(arrays, row) for row, position in enumerate(batch.tolist())}
-            number += 1
-        kept = alive if is_last else _best(plan, part, alive, held, metric, rung.num_kept, lowest)
-        stopped = alive if is_last else np.setdiff1d(alive, kept)
-        for position in stopped.tolist():
-            yield (
-                held[position] if is_last else record_of(part, np.array([position]), held[position], STOPPED)
-            )
-        alive, num_ended = kept, num_ended + len(stopped)
-        report(num_ended, arrays)
+    check.choice("metric", metric, part.program.metrics)
+    lowest = is_better_low(metric) if lowest is None else lowest
+    brackets = [_laid_out(part, points, rungs, keep_lanes) for points, rungs in planned]
+    if folder["resume"] and out is not None:
+        brackets = _as_before(brackets, manifest_in(out))
+    about = {"metric": metric, "lowest": lowest, "brackets": [_plain(bracket) for bracket in brackets]}
+    with opened(plan, out, {"halving": about}, share=False, **folder) as store:
+        held, chunks, num_ended = Held(plan, store), [], 0
+        for bracket in brackets:
+            for records, news in _bracket(plan, bracket, held, metric, lowest):
+                chunks += records
+                num_ended += sum(len(record["cell"]) for record in records)
+                if report:
+                    report(num_ended, news)
+        return SweepResult.of_chunks(plan, chunks, store.damaged if store else [])
+
+
+def _bracket(
+    plan: Plan, bracket: Bracket, held: Held, metric: str, lowest: bool
+) -> Iterator[tuple[list[Arrays], Arrays]]:
+    """Rung by rung: the records of the cells that end there, and a batch's arrays."""
+    (part,) = plan.parts
+    alive = np.flatnonzero(np.isin(part.group.numbers // len(plan.seeds), bracket.points))
+    for rung, lanes in zip(bracket.rungs, bracket.lanes, strict=True):
         if not len(alive):
             return
-
-
-def _to_rung(
-    plan: Plan, part: Part, batch: np.ndarray, held: dict[int, Arrays], step: int, *, is_last: bool
-) -> Arrays:
-    """A batch from where its cells are to a rung; on the last one, their records."""
-    before = [held[position] for position in batch.tolist() if position in held]
-    way = ways.of_arrays(part.program, _joined(before)) if before else ways.begun(part.program)
-    while way.step < step:
-        way = part.advanced(batch, way, step)
-    return arrays_of(plan, part, batch, way) if is_last else way.arrays(len(batch))
+        part = with_lanes(plan, part, lanes)
+        news = held.advance(part, alive, rung.step)
+        if rung is bracket.rungs[-1]:
+            yield [*held.records(part, alive)], news
+            return
+        kept = _best(plan, part, alive, held, metric, rung.num_kept, lowest)
+        yield [*held.records(part, np.setdiff1d(alive, kept), STOPPED)], news
+        alive = kept
 
 
 def _best(
-    plan: Plan, part: Part, alive: np.ndarray, held: dict[int, Arrays], metric: str, num: int, lowest: bool
+    plan: Plan, part: Part, alive: np.ndarray, held: Held, metric: str, num: int, lowest: bool
 ) -> np.ndarray:
     """The cells of the points with the best means; those of equal means in the grid's order."""
     points = part.group.numbers[alive] // len(plan.seeds)
-    values = np.array([_last(held[position], metric) for position in alive.tolist()])
+    values = np.array([held.value(position, metric) for position in alive.tolist()])
     means = {point: values[points == point].mean() for point in dict.fromkeys(points.tolist())}
-    worst = np.inf if lowest else -np.inf
-    ranks = {point: mean if np.isfinite(mean) else worst for point, mean in means.items()}
-    able = [point for point, rank in ranks.items() if np.isfinite(rank)]
-    best = sorted(able, key=lambda point: ranks[point] if lowest else -ranks[point])[:num]
+    able = [point for point, mean in means.items() if np.isfinite(mean)]
+    best = sorted(able, key=lambda point: means[point] if lowest else -means[point])[:num]
     return alive[np.isin(points, best)]
 
 
-def _last(arrays: Arrays, metric: str) -> float:
-    is_lost = int(arrays["status"][0]) == status.DIVERGED
-    known = arrays[f"entry/{metric}"][0]
-    known = known[np.isfinite(known)]  # one that has converged has no later losses
-    return math.nan if is_lost or not len(known) else float(known[-1])
+def _laid_out(part: Part, points: list[int], rungs: list[Rung], keep_lanes: bool) -> Bracket:
+    """A bracket with its rungs at entries of the history, and the lanes that are fastest to each."""
+    program = part.program
+    steps = [min(-(-rung.step // program.interval) * program.interval, program.num_steps) for rung in rungs]
+    alive = [len(points), *(rung.num_kept for rung in rungs[:-1])]
+    lanes = [program.lanes if keep_lanes else part.fastest_lanes(num) for num in alive]
+    moved = [rung._replace(step=step) for rung, step in zip(rungs, steps, strict=True)]
+    return Bracket(tuple(points), tuple(moved), tuple(lanes))
 
 
-def _row(arrays: Arrays, row: int) -> Arrays:
-    return {name: values if values.ndim == 0 else values[row : row + 1] for name, values in arrays.items()}
+def _as_before(brackets: list[Bracket], manifest: dict[str, Any]) -> list[Bracket]:
+    """The brackets with the lanes that a folder's sweep has, where that is a halving with as many rungs."""
+    found = manifest.get("halving")
+    known = found.get("brackets") if isinstance(found, dict) else None
+    if not isinstance(known, list) or len(known) != len(brackets):
+        return brackets
+    lanes = [old.get("lanes") if isinstance(old, dict) else None for old in known]
+    return [
+        bracket._replace(lanes=tuple(old)) if _is_layout(old, len(bracket.rungs)) else bracket
+        for bracket, old in zip(brackets, lanes, strict=True)
+    ]
 
 
-def _joined(rows: list[Arrays]) -> Arrays:
+def _is_layout(lanes: Any, length: int) -> bool:
+    is_list = isinstance(lanes, list) and len(lanes) == length
+    return is_list and all(type(number) is int and 1 <= number <= MOST_LANES for number in lanes)
+
+
+def _plain(bracket: Bracket) -> dict[str, Any]:
+    """In JSON's types."""
     return {
-        name: values if values.ndim == 0 else np.concatenate([row[name] for row in rows])
-        for name, values in rows[0].items()
+        "points": [*bracket.points],
+        "rungs": [list(rung) for rung in bracket.rungs],
+        "lanes": [*bracket.lanes],
     }

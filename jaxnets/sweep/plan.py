@@ -29,6 +29,8 @@ LEAST_POINTS = 8
 """With fewer points, cells of different seeds stand side by side."""
 CHUNK_SECONDS = 2.0
 """Least work between two files, so that writing them is a small part."""
+MOST_LANES = 2**16
+"""On a device, and cells in a file."""
 MOST_REPEATED = 4
 """Traced sizes of a batch share an array of rows in which each batch is repeated: at most so much longer."""
 
@@ -75,6 +77,12 @@ class Part(NamedTuple):
     def batches_among(self, positions: np.ndarray) -> list[np.ndarray]:
         """Some positions of the group, as many at a time as the program is wide."""
         return batches_of(self.group, self.program.width, self.shares_seed, positions)
+
+    def fastest_lanes(self, num_points: int) -> int:
+        """Of the programs that there are, the lanes of the one that trains so many points soonest."""
+        num_seeds = len(np.unique(self.group.seeds))
+        alike, times = (num_points, num_seeds) if self.shares_seed else (num_points * num_seeds, 1)
+        return min(self.candidates, key=lambda one: times * one.seconds_of(alike)).program.lanes
 
     def advanced(self, batch: np.ndarray, way: Way, until: int | None = None) -> Way:
         """A batch one entry further, at most to a step; see :func:`jaxnets.sweep.way.advanced`."""
@@ -186,7 +194,7 @@ def plan(
     grid = resolved(source, grid)
     for name, number in (("lanes", lanes), ("chunk_size", chunk_size)):
         if number is not None:
-            check.count(name, number, 1, 2**16)
+            check.count(name, number, 1, MOST_LANES)
     if memory is not None:
         check.count("memory", memory, 1)
     devices = tuple(jax.local_devices() if devices is None else devices)

@@ -1,0 +1,104 @@
+"""Cells between two stops of their runs: where each is, and how it goes on to the next stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from jaxnets import status
+from jaxnets.sweep import way as ways
+from jaxnets.sweep.engine import arrays_of, record_of
+from jaxnets.sweep.plan import Part, Plan
+from jaxnets.sweep.records import Arrays
+from jaxnets.sweep.store import Store
+
+
+class Held:
+    """Runs that stop together, are compared, and go on, end, or take another's place.
+
+    Each batch from stop to stop is a chunk of the store: it is trained once, whoever is killed in between.
+
+    Attributes:
+        rows: of each cell, by its position in the part, the arrays of its run (:meth:`Way.arrays`).
+    """
+
+    def __init__(self, plan: Plan, store: Store | None) -> None:
+        self.rows: dict[int, Arrays] = {}
+        self._plan, self._store, self._number = plan, store, 0
+
+    def advance(self, part: Part, positions: np.ndarray, step: int) -> Arrays:
+        """Takes cells to a step; the arrays of the last batch.
+
+        Args:
+            part: with the program and the hyperparameters to go on with.
+        """
+        for batch in part.batches_among(positions):
+            arrays = self._finished(part, batch, step)
+            if arrays is None:
+                way = self._way(part, batch)
+                while way.step < step:
+                    way = part.advanced(batch, way, step)
+                arrays = way.arrays(len(batch)) | {"cell": part.group.numbers[batch]}
+                if self._store:
+                    self._store.finish(self._number, arrays)
+            self.rows |= {position: _row(arrays, row) for row, position in enumerate(batch.tolist())}
+            self._number += 1
+        return arrays
+
+    def value(self, position: int, metric: str) -> float:
+        """The last number of a metric; NaN of a cell that has diverged."""
+        arrays = self.rows[position]
+        if int(arrays["status"][0]) == status.DIVERGED:
+            return math.nan
+        known = arrays[f"entry/{metric}"][0]
+        known = known[np.isfinite(known)]  # one that has converged has no later losses
+        return float(known[-1]) if len(known) else math.nan
+
+    def records(self, part: Part, positions: np.ndarray, code: int | None = None) -> Iterator[Arrays]:
+        """What is kept of cells that made all steps; or of those that end here, with their status."""
+        if code is not None:
+            for position in positions.tolist():
+                yield record_of(part, np.array([position]), self.rows[position], code)
+            return
+        for batch in part.batches_among(positions) if len(positions) else ():
+            yield arrays_of(self._plan, part, batch, self._way(part, batch))
+
+    def _way(self, part: Part, batch: np.ndarray) -> ways.Way:
+        before = [self.rows[position] for position in batch.tolist() if position in self.rows]
+        return ways.of_arrays(part.program, _joined(before)) if before else ways.begun(part.program)
+
+    def _finished(self, part: Part, batch: np.ndarray, step: int) -> Arrays | None:
+        """A chunk's arrays, if they are those of its cells at that step."""
+        arrays = self._store.finished(self._number) if self._store else None
+        if arrays is None or _is_sound(arrays, part, batch, step):
+            return arrays
+        self._store.damaged.append(f"chunk {self._number}: not the arrays of its cells")
+        return None
+
+
+def _is_sound(arrays: Arrays, part: Part, batch: np.ndarray, step: int) -> bool:
+    cells, reached = arrays.get("cell", np.zeros(0)), arrays.get("step", np.zeros(2))
+    if not np.array_equal(cells, part.group.numbers[batch]) or reached.shape or reached != step:
+        return False
+    leaves = jax.tree.leaves((part.program.begun.state, part.program.begun.status))
+    shapes = {f"run/{number}": leaf.shape[1:] for number, leaf in enumerate(leaves)}
+    entries = -(-step // part.program.interval)
+    shapes |= {f"entry/{name}": (entries,) for name in (*part.program.metrics, "step")}
+    shapes |= {"status": (), "kept_steps": ()}
+    return all(
+        name in arrays and arrays[name].shape == (len(batch), *shape) for name, shape in shapes.items()
+    )
+
+
+def _row(arrays: Arrays, row: int) -> Arrays:
+    return {name: values if values.ndim == 0 else values[row : row + 1] for name, values in arrays.items()}
+
+
+def _joined(rows: list[Arrays]) -> Arrays:
+    return {
+        name: values if values.ndim == 0 else np.concatenate([row[name] for row in rows])
+        for name, values in rows[0].items()
+    }
