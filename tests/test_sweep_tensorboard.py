@@ -160,7 +160,7 @@ def test_folders_of_others_are_refused_and_left_alone(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             write_tensorboard(tmp_path / name, result)
-    with pytest.raises(InputError, match="null byte"):
+    with pytest.raises(InputError, match="embedded null"):
         write_tensorboard("a\0b", result)
     with pytest.raises(InputError, match="File exists"):
         write_tensorboard(tmp_path / "file" / "below", result)
