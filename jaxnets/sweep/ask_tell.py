@@ -19,7 +19,7 @@ import jax
 from jaxnets import check
 from jaxnets.check import InputError
 from jaxnets.sweep import trial as trials
-from jaxnets.sweep.answers import Answers, Programs
+from jaxnets.sweep.answers import Answer, Answers, Programs
 from jaxnets.sweep.cells import seeds_of
 from jaxnets.sweep.results import SweepResult, is_better_low
 from jaxnets.sweep.space import Space, names_of
@@ -103,27 +103,28 @@ def optimize(
 
 def _round(study: Any, answers: Answers, num_asks: int) -> bool:
     """Asks, trains and tells all that was asked, come what may; whether the sampler has more points."""
-    from optuna.trial import TrialState
-
     space, asked, goes_on = answers.programs.space, [], True
     distributions = space.distributions()
     try:
         asked.extend(study.ask(distributions) for _ in range(num_asks))  # one by one: each is told
         for answer in answers.to([space.point(one.params) for one in asked]):
-            for name, value in answer.attributes.items():
-                asked[0].set_user_attr(name, value)
-            state = TrialState.FAIL if answer.value is None else TrialState.COMPLETE
-            goes_on &= _tell(study, asked.pop(0), answer.value, state)
+            goes_on &= _tell(study, asked[0], answer)
+            asked.pop(0)
     finally:
         for one in asked:  # something went wrong
-            _tell(study, one, None, TrialState.FAIL)
+            _tell(study, one, Answer(None, {}))
     return goes_on
 
 
-def _tell(study: Any, trial: Any, value: float | None, state: Any) -> bool:
+def _tell(study: Any, trial: Any, answer: Answer) -> bool:
     """Whether the sampler has more points; with none it stops the study, which here raises."""
+    from optuna.trial import TrialState
+
+    for name, value in answer.attributes.items():
+        trial.set_user_attr(name, value)
+    state = TrialState.FAIL if answer.value is None else TrialState.COMPLETE
     try:
-        study.tell(trial, value, state)
+        study.tell(trial, answer.value, state, skip_if_finished=True)
     except RuntimeError:
         if not study.get_trials(deepcopy=False)[trial.number].state.is_finished():
             raise

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-Hparams = dict[str, float | bool | str]
 FIELDS = {float: "number_value", bool: "bool_value", str: "string_value"}
 TYPES = {float: "DATA_TYPE_FLOAT64", bool: "DATA_TYPE_BOOL", str: "DATA_TYPE_STRING"}
 
@@ -50,23 +49,21 @@ def scalars(numbers: Mapping[str, Any]) -> list[Any]:
     return [Summary.Value(tag=name, simple_value=number) for name, number in known.items()]
 
 
-def experiment(hparams: Hparams, metrics: Mapping[str, str]) -> Any:
+def experiment(kinds: Mapping[str, type], metrics: Mapping[str, str]) -> Any:
     """What all runs have in common.
 
     Args:
-        hparams: of any run, for their names and types.
+        kinds: of the hyperparameters' values: float, bool or str.
         metrics: the columns of the tab: names by tags.
     """
     from tensorboardX.proto.api_pb2 import DataType, Experiment, HParamInfo, MetricInfo, MetricName
 
-    inputs = [
-        HParamInfo(name=name, type=DataType.Value(TYPES[type(value)])) for name, value in hparams.items()
-    ]
+    inputs = [HParamInfo(name=name, type=DataType.Value(TYPES[kind])) for name, kind in kinds.items()]
     outputs = [MetricInfo(name=MetricName(tag=tag), display_name=name) for tag, name in metrics.items()]
     return _of_plugin("experiment", Experiment(hparam_infos=inputs, metric_infos=outputs))
 
 
-def session_start(hparams: Hparams) -> Any:
+def session_start(hparams: Mapping[str, float | bool | str]) -> Any:
     """The hyperparameters of a run."""
     from tensorboardX.proto.plugin_hparams_pb2 import SessionStartInfo
 

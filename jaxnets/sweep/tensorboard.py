@@ -58,13 +58,7 @@ def write_tensorboard(path: str | Path, result: SweepResult) -> None:
     folder = Path(os.path.abspath(path))
     try:
         _refuse_what_is_not_ours(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-            whole = Path(temporary) / "new"
-            for run, content in _runs(result):
-                (whole / run).mkdir(mode=0o700)
-                records.replace(whole / run / FILE, content)
-            _put(whole, folder, old=Path(temporary) / "old")
+        _write(folder, result)
     except (OSError, ValueError) as error:  # the latter: a name with a zero byte
         if isinstance(error, InputError):
             raise
@@ -100,15 +94,27 @@ def _check_steps(result: SweepResult) -> None:
 def _refuse_what_is_not_ours(folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise InputError(f"{folder}: a link or a file, allowed is a folder")
-    for path, folders, files in os.walk(folder, onerror=_raised) if folder.exists() else ():
-        links = [name for name in folders if os.path.islink(os.path.join(path, name))]
-        for name in [*links, *files]:
-            if name != FILE or name in links:
-                raise InputError(f"{folder}: holds other files ({name}), a new or an empty folder is needed")
+    walk = os.walk(folder, onerror=_raised) if folder.exists() else ()
+    found = [Path(path, name) for path, folders, files in walk for name in folders + files]
+    others = [path for path in found if path.is_symlink() or (path.name != FILE and not path.is_dir())]
+    if others:
+        name = others[0].name
+        raise InputError(f"{folder}: holds other files ({name}), a new or an empty folder is needed")
 
 
 def _raised(error: OSError) -> None:
     raise error
+
+
+def _write(folder: Path, result: SweepResult) -> None:
+    """All runs beside the folder, then at once in its place."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        whole = Path(temporary) / "new"
+        for run, content in _runs(result):
+            (whole / run).mkdir(mode=0o700)
+            records.replace(whole / run / FILE, content)
+        _put(whole, folder, old=Path(temporary) / "old")
 
 
 def _put(whole: Path, folder: Path, *, old: Path) -> None:
@@ -125,27 +131,33 @@ def _put(whole: Path, folder: Path, *, old: Path) -> None:
 
 def _runs(result: SweepResult) -> Iterator[tuple[str, bytes]]:
     """Names of folders with their files; what all cells have in common is in the folder of all."""
-    now = time.time()
+    now, kinds = time.time(), _kinds(result)
     final = {f"final/{name}": name for name in result.metrics}
-    yield ".", events.file_of(now, [(0, [events.experiment(_hparams(result, 0), final)])])
+    yield ".", events.file_of(now, [(0, [events.experiment(kinds, final)])])
     for cell in range(len(result)):
         status, kept = result.columns["status"][cell], int(result.columns["step"][cell])
+        hparams = {name: _as(kind, result.columns[name][cell]) for name, kind in kinds.items()}
         entries = [
             (step, events.scalars({name: values[cell, place] for name, values in result.history.items()}))
             for place, step in enumerate(result.steps)
         ]
         numbers = {} if status in UNRANKED else {tag: result.columns[final[tag]][cell] for tag in final}
-        first = [(0, [events.session_start(_hparams(result, cell))])]
+        first = [(0, [events.session_start(hparams)])]
         last = [*events.scalars(numbers), events.session_end(has_failed=status == "diverged")]
         yield run_name(result, cell), events.file_of(now, [*first, *entries, (kept, last)])
 
 
-def _hparams(result: SweepResult, cell: int) -> events.Hparams:
-    """A cell's values; of a column of one type each, for what is no number or truth is text."""
-    found: events.Hparams = {}
-    for name in (*result.names, "seed", "status"):
-        column = result.columns[name]
-        is_truth = all(isinstance(value, bool) for value in column.tolist())
-        kind = float if column.dtype.kind in "iuf" else bool if is_truth else _word
-        found[name] = kind(column[cell])
-    return found
+def _kinds(result: SweepResult) -> dict[str, type]:
+    """Of each name, how all its values are written: numbers, truths, and all else as text."""
+    columns = {name: result.columns[name] for name in (*result.names, "seed", "status")}
+    truths = {
+        name for name, column in columns.items() if all(isinstance(one, bool) for one in column.tolist())
+    }
+    return {
+        name: float if column.dtype.kind in "iuf" else bool if name in truths else str
+        for name, column in columns.items()
+    }
+
+
+def _as(kind: type, value: Any) -> float | bool | str:
+    return _word(value) if kind is str else kind(value)
