@@ -15,7 +15,7 @@ reverse, with respect to their logarithms, and Adam goes down the slope. Five ru
 finds in 30. A slope takes as long as two or three runs, however many numbers are tuned: for two of them the
 grid is as good.
 
-Slopes lead down where runs are stable. Beyond a rate of 1 or 2 the loss is a cliff, where slopes have any
+Slopes lead down where runs are stable. Beyond a rate of 1 or 2 lies a cliff, and behind it slopes have any
 size and direction. They are clipped, so one of them does no lasting harm; yet from a rate of 3, one of 3
 seeds finds nothing, and with a hyper rate of 0.3 none does (`--rows tuned --seeds 3 --grid
 start_rate=0.002,1,3 hyper_rate=log:0.1:3:4`).
