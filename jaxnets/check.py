@@ -80,6 +80,26 @@ def fields(values: Any) -> None:
                 interval(name, _in_32_bits(number), allowed[0])
 
 
+def ends(kind: type, name: str) -> tuple[float, float]:
+    """The least and the largest number in 32 bits that a field's :class:`Interval` allows.
+
+    >>> from typing import Annotated
+    >>> Hparams = NamedTuple("Hparams", [("momentum", Annotated[float, FRACTION])])
+    >>> ends(Hparams, "momentum")
+    (0.0, 0.9999999403953552)
+    """
+    allowed = [
+        part
+        for part in get_args(get_type_hints(kind, include_extras=True).get(name))[1:]
+        if isinstance(part, Interval)
+    ]
+    low, high, includes_low, includes_high = allowed[0] if allowed else Interval()
+    low, high = np.float32(low), np.float32(high)
+    inner_low = low if includes_low else np.nextafter(low, np.float32(np.inf))
+    inner_high = high if includes_high else np.nextafter(high, np.float32(-np.inf))
+    return float(inner_low), float(inner_high)
+
+
 def _in_32_bits(value: float | int) -> float | int:
     """The value, or what becomes of it on the device where it does not fit: 0 or infinity."""
     with np.errstate(over="ignore"):

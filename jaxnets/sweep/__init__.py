@@ -9,12 +9,18 @@ Start reading in ``grid.py`` (which points), then ``plan.py`` (what it will take
 compiled) and ``engine.py`` (how it runs).
 """
 
+from jaxnets.sweep.ask_tell import optimize
 from jaxnets.sweep.axes import lin, log
 from jaxnets.sweep.engine import run
 from jaxnets.sweep.grid import Grid
 from jaxnets.sweep.halving import halve, hyperband
 from jaxnets.sweep.plan import Plan, plan
+from jaxnets.sweep.population import Population, evolve, replay
 from jaxnets.sweep.results import Best, SweepResult
+from jaxnets.sweep.tensorboard import write_tensorboard
 from jaxnets.sweep.trial import Trial
 
-__all__ = ["Best", "Grid", "Plan", "SweepResult", "Trial", "halve", "hyperband", "lin", "log", "plan", "run"]
+__all__ = [
+    "Best", "Grid", "Plan", "Population", "SweepResult", "Trial", "evolve", "halve", "hyperband", "lin",
+    "log", "optimize", "plan", "replay", "run", "write_tensorboard",
+]  # fmt: skip

@@ -16,7 +16,8 @@ from jaxnets.sweep.axes import Value
 from jaxnets.sweep.cells import Group, groups
 from jaxnets.sweep.engine import run
 from jaxnets.sweep.grid import Grid
-from jaxnets.sweep.plan import Part, Plan, plan
+from jaxnets.sweep.part import Part
+from jaxnets.sweep.plan import Plan, plan
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import SweepResult
 from jaxnets.sweep.space import Space

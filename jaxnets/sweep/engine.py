@@ -17,7 +17,8 @@ from jaxnets import status
 from jaxnets.check import InputError
 from jaxnets.sweep import way as ways
 from jaxnets.sweep.identity import manifest_of
-from jaxnets.sweep.plan import Part, Plan
+from jaxnets.sweep.part import Part
+from jaxnets.sweep.plan import Plan
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import SweepResult
 from jaxnets.sweep.store import Store

@@ -17,7 +17,8 @@ from jaxnets import check
 from jaxnets.check import InputError
 from jaxnets.sweep.engine import opened
 from jaxnets.sweep.held import Held
-from jaxnets.sweep.plan import MOST_LANES, Part, Plan, with_lanes
+from jaxnets.sweep.part import Part, with_lanes
+from jaxnets.sweep.plan import MOST_LANES, Plan
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import STOPPED, SweepResult, is_better_low
 from jaxnets.sweep.store import manifest_in
@@ -207,7 +208,7 @@ def _bracket(
     for rung, lanes in zip(bracket.rungs, bracket.lanes, strict=True):
         if not len(alive):
             return
-        part = with_lanes(plan, part, lanes)
+        part = with_lanes(plan.trial, part, lanes)
         news = held.advance(part, alive, rung.step)
         if rung is bracket.rungs[-1]:
             yield [*held.records(part, alive)], news

@@ -11,7 +11,8 @@ import numpy as np
 from jaxnets import status
 from jaxnets.sweep import way as ways
 from jaxnets.sweep.engine import arrays_of, record_of
-from jaxnets.sweep.plan import Part, Plan
+from jaxnets.sweep.part import Part
+from jaxnets.sweep.plan import Plan
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.store import Store
 
@@ -47,6 +48,10 @@ class Held:
             self.rows |= {position: _row(arrays, row) for row, position in enumerate(batch.tolist())}
             self._number += 1
         return arrays
+
+    def copy(self, parents: np.ndarray) -> None:
+        """Each cell takes the run of its parent."""
+        self.rows = {cell: self.rows[parent] for cell, parent in enumerate(parents.tolist())}
 
     def value(self, position: int, metric: str) -> float:
         """The last number of a metric; NaN of a cell that has diverged."""

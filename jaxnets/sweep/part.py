@@ -1,0 +1,153 @@
+"""The cells of one static combination, with the programs that can train them."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxnets import check
+from jaxnets.check import InputError
+from jaxnets.data.dataset import Dataset
+from jaxnets.sweep import trial as trials
+from jaxnets.sweep.cells import Group, batches_of, inputs_of
+from jaxnets.sweep.lanes import Candidate, Layout, candidates, measured, memory_of
+from jaxnets.sweep.program import Program, compile_program, least_bytes
+from jaxnets.sweep.trial import Trial
+from jaxnets.sweep.way import Way, advanced
+
+LEAST_POINTS = 8
+"""With fewer points, cells of different seeds stand side by side."""
+CHUNK_SECONDS = 2.0
+"""Least work between two files, so that writing them is a small part."""
+MOST_REPEATED = 4
+"""Traced sizes of a batch share an array of rows in which each batch is repeated: at most so much longer."""
+
+
+class Part(NamedTuple):
+    """The cells of one static combination, and how they will be trained.
+
+    Attributes:
+        group: its cells.
+        settings: complete.
+        dataset: on the device.
+        candidates: programs that were compiled and timed, the one that trains the cells first.
+        shares_seed: whether cells side by side have one seed, so they share their rows.
+        chunk_size: most cells whose results are one file; whatever the number of devices.
+    """
+
+    group: Group
+    settings: Any
+    dataset: Dataset
+    candidates: tuple[Candidate, ...]
+    shares_seed: bool
+    chunk_size: int
+
+    @property
+    def program(self) -> Program:
+        """What trains the cells."""
+        return self.candidates[0].program
+
+    @property
+    def seconds(self) -> float:
+        """Expected of cells side by side."""
+        return self.candidates[0].seconds
+
+    @property
+    def chunks(self) -> list[np.ndarray]:
+        """Positions in the group of each file's cells."""
+        return batches_of(self.group, self.chunk_size, self.shares_seed)
+
+    @property
+    def num_batches(self) -> int:
+        """How many times the program makes whole runs."""
+        return sum(len(self.batches_among(chunk)) for chunk in self.chunks)
+
+    def batches_among(self, positions: np.ndarray) -> list[np.ndarray]:
+        """Some positions of the group, as many at a time as the program is wide."""
+        return batches_of(self.group, self.program.width, self.shares_seed, positions)
+
+    def fastest_lanes(self, num_points: int) -> int:
+        """Of the programs that there are, the lanes of the one that trains so many points soonest."""
+        num_seeds = len(np.unique(self.group.seeds))
+        alike, times = (num_points, num_seeds) if self.shares_seed else (num_points * num_seeds, 1)
+        return min(self.candidates, key=lambda one: times * one.seconds_of(alike)).program.lanes
+
+    def advanced(self, batch: np.ndarray, way: Way, until: int | None = None) -> Way:
+        """A batch one entry further, at most to a step; see :func:`jaxnets.sweep.way.advanced`."""
+        until = until or self.program.num_steps
+        return advanced(
+            self.program, self.group, batch, self.dataset, way, shares_seed=self.shares_seed, until=until
+        )
+
+
+def part_of(
+    trial: Trial, group: Group, dataset: Dataset, layout: Layout, *, devices: tuple, memory: int | None
+) -> Part:
+    """Compiles and measures what the cells of one static combination need.
+
+    Args:
+        dataset: on the device.
+        memory: bytes that may be used of each device; None for what it has.
+
+    Raises:
+        InputError: no steps, batches that cannot be, or one lane that does not fit the memory.
+    """
+    settings = _of_all(trials.complete(group.settings, dataset), group.hparams, dataset)
+    check.count("num_steps", settings.num_steps, 1, 2**31 - 1)
+    num_seeds = len(np.unique(group.seeds))
+    num_points = len(group.numbers) // num_seeds
+    shares_seed = num_seeds == 1 or num_points >= LEAST_POINTS
+    side_by_side = num_points if shares_seed else len(group.numbers)
+    part = Part(group, settings, dataset, (), shares_seed, 0)
+    tried = candidates(
+        partial(_compiled, trial, part, devices), layout.lanes,
+        most=-(-side_by_side // len(devices)), num_cells=len(group.numbers),
+        least_bytes=partial(least_bytes, trial, settings, group.hparams, dataset),
+        limit=memory or memory_of(devices[0]),
+    )  # fmt: skip
+    program, seconds = tried[0]
+    size = layout.chunk_size or program.width * max(1, round(CHUNK_SECONDS / max(seconds, 1e-3)))
+    size = min(size, -(-side_by_side // program.lanes) * program.lanes)
+    return part._replace(candidates=tried, chunk_size=size)
+
+
+def _compiled(trial: Trial, part: Part, devices: tuple, lanes: int) -> Candidate:
+    """A program for a part, compiled and timed."""
+    group, shares_seed = part.group, part.shares_seed
+    program = compile_program(
+        trial, part.settings, group.hparams, part.dataset,
+        lanes=lanes, shares_seed=shares_seed, devices=devices,
+    )  # fmt: skip
+    batch = batches_of(group, program.width, shares_seed)[0]
+    return measured(program, *inputs_of(group, batch, program.width, shares_seed), part.dataset)
+
+
+def _of_all(settings: Any, hparams: Any, dataset: Dataset) -> Any:
+    """Settings of a program for runs of several lengths and sizes of a batch, where these are traced."""
+    if hasattr(hparams, "num_steps"):
+        settings = settings._replace(num_steps=int(hparams.num_steps.max()))
+    if not hasattr(hparams, "batch_size"):
+        return settings
+    if not hasattr(settings, "batch_size"):
+        raise InputError("batch_size is traced, so the settings need a field of that name")
+    sizes, rows = np.unique(hparams.batch_size).tolist(), trials.num_rows(dataset)
+    for size in sizes:
+        check.count("batch_size", size, 1, rows)
+    common = math.lcm(*sizes)
+    if common > MOST_REPEATED * max(sizes):
+        raise InputError(
+            f"batch_size = {sizes}: their least common multiple is {common}, "
+            f"allowed is at most {MOST_REPEATED} times the largest; make it a setting"
+        )
+    return settings._replace(batch_size=common)
+
+
+def with_lanes(trial: Trial, part: Part, lanes: int) -> Part:
+    """The part, trained by the program of so many lanes; it is compiled where there is none."""
+    known = [one for one in part.candidates if one.program.lanes == lanes]
+    others = [one for one in part.candidates if one.program.lanes != lanes]
+    first = known or [_compiled(trial, part, part.program.devices, lanes)]
+    return part._replace(candidates=(*first, *others))

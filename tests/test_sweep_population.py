@@ -1,0 +1,108 @@
+"""Populations: the worst take the place of the best; every line of descent can be run again, bit for bit."""
+
+import numpy as np
+import pytest
+import test_sweep as base
+
+from jaxnets import sweep
+from jaxnets.check import InputError
+
+RATES = [1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.3, 1e30, 1.0]
+OPTIONS = {"every": 20, "names": ["learning_rate", "momentum"]}
+
+
+@pytest.fixture(scope="module")
+def planned():
+    grid = sweep.Grid.zip(learning_rate=RATES, momentum=[0.5] * 7 + [0.9])
+    return sweep.plan(base.TRIAL, grid * sweep.Grid(num_steps=[80], evaluate_every=[10]), lanes=4)
+
+
+@pytest.fixture(scope="module")
+def evolved(planned):
+    return sweep.evolve(planned, "loss", **OPTIONS)
+
+
+def test_the_worst_go_on_from_the_best(planned, evolved):
+    """After 20 steps the two worst are the diverged one and the slowest; they copy one of the two best."""
+    losses = sweep.run(planned).history["loss"][:, 1]
+    order = np.argsort(np.where(np.isnan(losses), np.inf, losses))
+    first, second = evolved.lineage[:2]
+    assert first.parents.tolist() == [*range(8)]
+    changed = np.flatnonzero(second.parents != np.arange(8))
+    assert set(changed) == set(order[-2:].tolist())
+    assert set(second.parents[changed]) <= set(order[:2].tolist())
+    assert 6 in changed
+    for name in OPTIONS["names"]:
+        before, after = (getattr(one.hparams, name) for one in (first, second))
+        ratios = after[changed] / before[second.parents[changed]]
+        assert all(np.isclose(ratio, 0.8) or np.isclose(ratio, 1.25) for ratio in ratios)
+        kept = np.setdiff1d(np.arange(8), changed)
+        np.testing.assert_array_equal(after[kept], before[kept])
+
+
+def test_a_population_beats_the_worst_of_its_grid(planned, evolved):
+    whole = sweep.run(planned)
+    assert (evolved.result.columns["status"] == "ok").all()
+    assert evolved.result.columns["loss"].max() < np.nanmax(whole.columns["loss"])
+    assert evolved.result.columns["loss"].min() <= np.nanmin(whole.columns["loss"]) * 1.05
+
+
+def test_every_line_of_descent_is_replayed_bit_for_bit(planned, evolved):
+    """Alone, from the first ancestor on: history, final numbers and status of every cell."""
+    assert any(evolved.ancestors(cell) != [cell] * 4 for cell in range(8))
+    for cell in range(8):
+        record = sweep.replay(planned, evolved.lineage, cell)
+        for name, values in evolved.result.history.items():
+            np.testing.assert_array_equal(record[f"history/{name}"][0], values[cell])
+        assert record["final/test_accuracy"][0] == evolved.result.columns["test_accuracy"][cell]
+        assert record["cell"] == cell
+
+
+def test_the_table_has_the_last_hyperparameters_and_the_file_all(planned, evolved, tmp_path):
+    again = sweep.evolve(planned, "loss", out=tmp_path / "out", **OPTIONS)
+    assert base.same(again.result, evolved.result)
+    np.testing.assert_array_equal(
+        evolved.result.columns["learning_rate"], evolved.lineage[-1].hparams.learning_rate.astype(float)
+    )
+    lines = (tmp_path / "out" / "lineage.csv").read_text().splitlines()
+    assert lines[0] == "step,cell,parent,learning_rate,momentum"
+    assert len(lines) == 1 + 4 * 8
+    step, cell, parent, rate, _ = lines[-1].split(",")
+    assert (int(step), int(cell), int(parent)) == (80, 7, evolved.lineage[-1].parents[7])
+    assert np.float32(rate) == evolved.lineage[-1].hparams.learning_rate[7]
+
+
+def test_a_stopped_population_is_resumed_bit_for_bit(planned, evolved, tmp_path):
+    seen = []
+
+    def stop(ended, arrays):
+        seen.append(ended)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep.evolve(planned, "loss", out=tmp_path / "out", report=stop, **OPTIONS)
+    files = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / "chunks").iterdir()}
+    assert len(files) == 4
+    again = sweep.evolve(planned, "loss", out=tmp_path / "out", resume=True, **OPTIONS)
+    assert base.same(again.result, evolved.result)
+    after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / "chunks").iterdir()}
+    assert files.items() <= after.items()
+    assert len(after) == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"every": 0}, "every = 0"),
+        ({"names": ["rate"]}, "unknown name 'rate'"),
+        ({"names": []}, "no hyperparameters that could change"),
+        ({"share": 0.6}, "share = 0.6"),
+        ({"share": 0.1}, "0.1 of 8 members is none"),
+    ],
+)
+def test_what_is_no_population_is_refused(planned, change, message):
+    with pytest.raises(InputError, match=message):
+        sweep.evolve(planned, "loss", **(OPTIONS | change))
+    with pytest.raises(InputError, match="unknown metric"):
+        sweep.evolve(planned, "los", **OPTIONS)
