@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -94,3 +95,8 @@ def test_sizes_of_a_batch_that_cannot_share_rows_are_refused(sizes, message):
     trial = base.TRIAL._replace(hparams=Sizes())
     with pytest.raises(InputError, match=message):
         sweep.plan(trial, Grid(batch_size=sizes))
+
+
+def test_random_numbers_that_depend_on_neighbours_are_refused():
+    with jax.default_prng_impl("rbg"), pytest.raises(InputError, match="jax_default_prng_impl = rbg"):
+        sweep.plan(base.TRIAL, base.GRID)

@@ -46,21 +46,22 @@ def groups(trial: Trial, grid: Grid, seeds: list[int]) -> list[Group]:
     """
     if len(grid) * len(seeds) >= 2**31:
         raise InputError(f"{len(grid)} points with {len(seeds)} seeds, allowed are less than 2**31 cells")
-    found: dict[Any, list[tuple[int, Any]]] = {}
+    defaults, found = as_numbers(trial.hparams), {}
     for number, point in enumerate(grid):
         traced = {name: value for name, value in point.items() if name in trial.hparams._fields}
         static = {name: value for name, value in point.items() if name not in traced}
-        hparams, settings = as_numbers(trial.hparams)._replace(**traced), trial.settings._replace(**static)
-        check.fields(hparams)
+        settings = trial.settings._replace(**static)
+        found.setdefault(settings, []).append((number, defaults._replace(**traced)))
+    for settings in found:
         check.fields(settings)
-        found.setdefault(settings, []).append((number, hparams))
     return [_group(settings, points, seeds) for settings, points in found.items()]
 
 
 def _group(settings: Any, points: list[tuple[int, Any]], seeds: list[int]) -> Group:
     numbers = [number * len(seeds) + place for number, _ in points for place in range(len(seeds))]
-    columns = zip(*(hparams for _, hparams in points), strict=True)
-    names = points[0][1]._fields
+    kind, names = type(points[0][1]), points[0][1]._fields
+    columns = kind(*zip(*(hparams for _, hparams in points), strict=True))
+    check.fields(columns)
     hparams = [
         np.repeat(_in_32_bits(name, column), len(seeds)) for name, column in zip(names, columns, strict=True)
     ]
@@ -69,7 +70,7 @@ def _group(settings: Any, points: list[tuple[int, Any]], seeds: list[int]) -> Gr
     return Group(
         settings,
         np.array(numbers, np.int32),
-        type(points[0][1])(*hparams),
+        kind(*hparams),
         np.tile(np.array(seeds, np.uint32), len(points)),
     )
 

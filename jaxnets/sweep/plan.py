@@ -128,6 +128,9 @@ def plan(
     for name, number in (("lanes", lanes), ("chunk_size", chunk_size)):
         if number is not None:
             check.count(name, number, 1, MOST_LANES)
+    kind = jax.config.jax_default_prng_impl
+    if kind != "threefry2x32":  # with others, a lane's numbers depend on its neighbours
+        raise InputError(f"jax_default_prng_impl = {kind}, allowed is threefry2x32")
     if memory is not None:
         check.count("memory", memory, 1)
     devices = tuple(jax.local_devices() if devices is None else devices)
