@@ -27,6 +27,9 @@ from jaxnets.learner import Learner, gradient
 from jaxnets.sweep import Grid
 from jaxnets.types import Batch
 
+FIXED = (1, 4, 16, 64)
+"""Lanes that the measured ones are compared with."""
+
 
 class Task(NamedTuple):
     """A grid, what it trains, and on what."""
@@ -35,6 +38,7 @@ class Task(NamedTuple):
     grid: Grid
     rows: Dataset | Batch
     run: dict[str, int]
+    seeds: int = 1
 
 
 def network(model: nn.Module) -> Callable[[Any], Learner]:
@@ -61,13 +65,14 @@ def tasks() -> dict[str, Callable[[], Task]]:
     return {
         "small_net": lambda: Task(
             network(models.MLP((30,), 10, activation=nn.sigmoid)), rates(64), digits(),
-            {"num_steps": 4000, "batch_size": 10},
+            {"num_steps": 4000, "batch_size": 10}, seeds=4,
         ),
         "mlp": lambda: Task(
-            network(models.MLP((128,), 10)), rates(32), digits(), {"num_steps": 1000, "batch_size": 128}
+            network(models.MLP((128,), 10)), rates(32), digits(),
+            {"num_steps": 1000, "batch_size": 128}, seeds=3,
         ),
         "lenet": lambda: Task(
-            network(models.LeNet(10)), rates(8), digits(), {"num_steps": 60, "batch_size": 100}
+            network(models.LeNet(10)), rates(8), digits(), {"num_steps": 200, "batch_size": 100}
         ),
         "gru": lambda: Task(
             network(models.SequenceClassifier(10_000, cell=recurrent.gru)), rates(8), sentences(1000, 256),
@@ -91,7 +96,7 @@ def seconds(task: Task, lanes: int | None) -> tuple[float, int]:
     """Of the whole sweep, and its lanes."""
     jax.clear_caches()
     begun = time.perf_counter()
-    plan = sweep.plan(task.make, task.grid, task.rows, lanes=lanes, **task.run)
+    plan = sweep.plan(task.make, task.grid, task.rows, lanes=lanes, seeds=task.seeds, **task.run)
     sweep.run(plan)
     return time.perf_counter() - begun, plan.parts[0].program.lanes
 
@@ -104,7 +109,7 @@ def main(names: list[str]) -> None:
     print(f"{'task':10} {'measured':>16}   fixed: seconds by lanes", flush=True)
     for name in names or known:
         task = known[name]()
-        widths = sorted({min(lanes, len(task.grid)) for lanes in (1, 4, 16, 64)})
+        widths = sorted({min(lanes, len(task.grid)) for lanes in FIXED})
         fixed = {lanes: seconds(task, lanes)[0] for lanes in widths}
         measured, lanes = seconds(task, None)
         ratio = measured / min(fixed.values())
