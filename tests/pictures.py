@@ -38,6 +38,11 @@ SHOWN = {
     "faces": {"mistakes": 16},
     "heart_disease": {"calibration": ("", "share of ones", ["perfect", "logistic"])},
     "hidden_space": {"parabola_2_lines": (*PLANE, ["line 1", "line 2", *CLASSES])},
+    "hypergradient": {
+        "losses": ("runs", "lowest validation loss so far", ["fixed", "tuned"]),
+        "values_tuned": ("runs", "value", ["rate", "L2"]),
+        "landscape_tuned": 1,
+    },
     "kernel_machines": {
         "primal_and_dual": ("pairs of coefficients moved", "objective", ["primal", "dual"]),
         "regions_primal": (*PLANE, CLASSES),
