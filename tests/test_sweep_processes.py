@@ -3,7 +3,6 @@
 import dataclasses
 import multiprocessing
 import os
-import pathlib
 import random
 import signal
 import subprocess
@@ -14,33 +13,11 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 import test_sweep as base
+from small_sweep import files, planned, stop, times, whole
 
 from jaxnets import sweep
 from jaxnets.check import InputError
 from jaxnets.sweep import engine
-
-
-@pytest.fixture(scope="module")
-def planned():
-    return sweep.plan(base.TRIAL, base.GRID, seeds=2, lanes=2, chunk_size=4)
-
-
-@pytest.fixture(scope="module")
-def whole(planned):
-    return sweep.run(planned)
-
-
-class Stop(Exception):
-    pass
-
-
-def stop(*_):
-    raise Stop
-
-
-def files(folder):
-    return sorted(path.name for path in (folder / "chunks").iterdir())
-
 
 SHARED = """
 import sys
@@ -81,13 +58,14 @@ def pool():
         yield workers
 
 
-def test_a_pool_of_processes_gives_the_same_bits(planned, whole, tmp_path, monkeypatch, pool):
+def test_a_pool_of_processes_gives_the_same_bits(tmp_path, monkeypatch, pool):
+    expected = whole()
     monkeypatch.setattr(engine, "_chunk", stop)  # here, not in the workers
-    assert base.same(sweep.run(planned, tmp_path / "out", workers=pool), whole)
+    assert base.same(sweep.run(planned(), tmp_path / "out", workers=pool), expected)
     assert files(tmp_path / "out") == ["000000.chunk", "000001.chunk", "000002.chunk"]
 
 
-def test_what_killed_workers_leave_is_done_here(planned, whole, tmp_path, monkeypatch):
+def test_what_killed_workers_leave_is_done_here(tmp_path, monkeypatch):
     def submit(work, job):
         future = Future()
         future.set_exception(BrokenProcessPool("a worker was killed"))
@@ -95,13 +73,13 @@ def test_what_killed_workers_leave_is_done_here(planned, whole, tmp_path, monkey
 
     with ThreadPoolExecutor(1) as pool:
         monkeypatch.setattr(pool, "submit", submit)
-        assert base.same(sweep.run(planned, tmp_path / "out", workers=pool), whole)
+        assert base.same(sweep.run(planned(), tmp_path / "out", workers=pool), whole())
 
 
-def test_workers_need_a_folder_and_a_learner_that_can_be_sent(planned, tmp_path, pool):
+def test_workers_need_a_folder_and_a_learner_that_can_be_sent(tmp_path, pool):
     with pytest.raises(InputError, match="out is missing"):
-        sweep.run(planned, workers=pool)
-    local = dataclasses.replace(planned, trial=planned.trial._replace(data=lambda settings: base.DATA))
+        sweep.run(planned(), workers=pool)
+    local = dataclasses.replace(planned(), trial=planned().trial._replace(data=lambda settings: base.DATA))
     with pytest.raises(InputError, match=r"workers: \w+Error: .*lambda"):
         sweep.run(local, tmp_path / "out", workers=pool)
 
@@ -110,6 +88,7 @@ KILLED = """
 import sys
 sys.path.insert(0, {tests!r})
 import test_sweep as base
+from small_sweep import files, planned, stop, times, whole
 from jaxnets import sweep
 from jaxnets.sweep import engine
 engine.KEEP_SECONDS = -1.0
@@ -142,14 +121,9 @@ def test_kill_9_at_any_moment_loses_nothing(tmp_path, kills):
     generator, folder = random.Random(1), tmp_path / "killed"
     expected = run_until_killed(tmp_path / "whole", None, 40)
     for _ in range(kills):
-        before = {
-            path.name: path.stat().st_mtime_ns for path in pathlib.Path(folder, "chunks").glob("*.chunk")
-        }
+        before = times(folder)
         run_until_killed(folder, generator.uniform(0.0, 0.4), 40)
-        after = {
-            path.name: path.stat().st_mtime_ns for path in pathlib.Path(folder, "chunks").glob("*.chunk")
-        }
-        assert before.items() <= after.items()
+        assert before.items() <= times(folder).items()
     assert run_until_killed(folder, None, 40) == expected
     left = [path.name for path in folder.rglob("*") if path.is_file()]
     assert sorted(left) == sorted([f"{number:06}.chunk" for number in range(20)] + ["lock", "manifest.json"])
