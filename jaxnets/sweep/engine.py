@@ -123,7 +123,7 @@ def _finished(store: Store, number: int, part: Part, positions: np.ndarray) -> A
     is_sound = np.array_equal(cells, part.group.numbers[positions]) and lengths == {cells.shape}
     if is_sound and ((codes >= 0) & (codes < len(status.NAMES))).all() and len(codes):
         return arrays
-    store.damaged.append(f"chunk {number}: not the arrays of its cells")
+    store.blame(f"chunk {number}: not the arrays of its cells")
     return None
 
 

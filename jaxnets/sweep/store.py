@@ -118,10 +118,15 @@ class Store:
         except FileNotFoundError:
             return None
         except InputError as refusal:
-            self.damaged += [] if str(refusal) in self.damaged else [str(refusal)]
+            self.blame(str(refusal))
             return None
         except OSError as error:
             raise self._refused(error) from None
+
+    def blame(self, line: str) -> None:
+        """Names what was found damaged, once however often it is looked at."""
+        if line not in self.damaged:
+            self.damaged.append(line)
 
     def _write(self, path: Path, about: dict[str, int], arrays: Arrays) -> None:
         try:
