@@ -31,13 +31,13 @@ class Lock:
     """
 
     def __init__(self, folder: Path, *, share: bool) -> None:
-        self.is_alone = True
         self._claims: IO | None = None
         self._file = _opened(folder / "lock")
+        self.is_alone = True
         if fcntl is None:
             return
         try:
-            self._take(folder, share)
+            self.is_alone = self._taken_alone(folder, share)
             if share:
                 self._claims = _opened(folder / "claims")
         except BaseException:
@@ -48,18 +48,19 @@ class Lock:
             self._file.write(f"{os.getpid()}\n")
             self._file.flush()
 
-    def _take(self, folder: Path, share: bool) -> None:
+    def _taken_alone(self, folder: Path, share: bool) -> bool:
+        """Takes the folder; whether nobody else has it."""
         until = time.monotonic() + WAIT_SECONDS
-        while not _locked(self._file, fcntl.LOCK_EX):
-            self.is_alone = False
+        while True:
+            if _locked(self._file, fcntl.LOCK_EX):
+                return True
             if share and _locked(self._file, fcntl.LOCK_SH):
-                return
+                return False
             if not share or time.monotonic() > until:
                 self._file.seek(0)
                 owner = self._file.read().strip() or "unknown"
                 raise InputError(f"{folder}: process {owner} works on it")
-            time.sleep(0.02)
-            self.is_alone = True
+            time.sleep(0.02)  # another sets the folder up
 
     def admit(self) -> None:
         """Lets the others in, where the folder is shared: it is set up."""
