@@ -1,7 +1,9 @@
 """A sweep of three chunks, planned and run once for all tests that stop it, share it or spread it."""
 
 import functools
+import os
 
+import jax
 import test_sweep as base
 
 from jaxnets import sweep
@@ -32,3 +34,13 @@ def files(folder):
 def times(folder):
     """When each finished chunk was written; none is written twice."""
     return {path.name: path.stat().st_mtime_ns for path in (folder / "chunks").glob("*.chunk")}
+
+
+def environment(**more):
+    """For processes that a test starts: they find jaxnets and the tests, and programs compiled before."""
+    folders = os.pathsep.join([os.getcwd(), os.path.dirname(__file__)])
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+    }
+    return os.environ | cache | {"PYTHONPATH": folders} | more

@@ -2,7 +2,6 @@
 
 import dataclasses
 import multiprocessing
-import os
 import random
 import signal
 import subprocess
@@ -13,15 +12,13 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 import test_sweep as base
-from small_sweep import files, planned, stop, times, whole
+from small_sweep import environment, files, planned, stop, times, whole
 
 from jaxnets import sweep
 from jaxnets.check import InputError
-from jaxnets.sweep import engine
+from jaxnets.sweep import engine, workers
 
 SHARED = """
-import sys
-sys.path.insert(0, {tests!r})
 import test_sweep_processes as store
 plan = store.shared_plan()
 print("begins", flush=True)
@@ -38,9 +35,8 @@ def shared_plan():
 @pytest.mark.release
 def test_processes_share_a_folder_and_take_over_what_a_killed_one_began(tmp_path):
     """20 chunks; one of two processes is killed on its way, the other ends with the bits of one alone."""
-    code = SHARED.format(tests=os.path.dirname(__file__), folder=str(tmp_path / "out"))
-    environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    options = {"stdout": subprocess.PIPE, "text": True, "env": environment}
+    code = SHARED.format(folder=str(tmp_path / "out"))
+    options = {"stdout": subprocess.PIPE, "text": True, "env": environment()}
     first, second = (subprocess.Popen([sys.executable, "-c", code], **options) for _ in range(2))
     assert first.stdout.readline() == "begins\n"
     time.sleep(0.05)
@@ -54,8 +50,11 @@ def test_processes_share_a_folder_and_take_over_what_a_killed_one_began(tmp_path
 
 @pytest.fixture(scope="module")
 def pool():
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as workers:
-        yield workers
+    context = multiprocessing.get_context("spawn")
+    with pytest.MonkeyPatch.context() as patched, ProcessPoolExecutor(2, mp_context=context) as processes:
+        for name, value in environment().items():
+            patched.setenv(name, value)
+        yield processes
 
 
 def test_a_pool_of_processes_gives_the_same_bits(tmp_path, monkeypatch, pool):
@@ -76,6 +75,38 @@ def test_what_killed_workers_leave_is_done_here(tmp_path, monkeypatch):
         assert base.same(sweep.run(planned(), tmp_path / "out", workers=pool), whole())
 
 
+def test_what_workers_that_never_answer_leave_is_done_here(tmp_path, monkeypatch):
+    """A cluster without workers calls its work pending; one that lost its scheduler calls it cancelled."""
+    monkeypatch.setattr(engine, "PATIENCE_SECONDS", 0.3)
+    lost, pending = Future(), Future()
+    lost.cancel()
+    for future in (lost, pending):
+        with ThreadPoolExecutor(1) as pool:
+            monkeypatch.setattr(pool, "submit", lambda work, job, future=future: future)
+            assert base.same(sweep.run(planned(), tmp_path / str(id(future)), workers=pool), whole())
+
+
+def test_threads_leave_the_work_to_their_process(tmp_path):
+    """Locks would not tell them apart, and one takes all devices."""
+    with ThreadPoolExecutor(2) as pool:
+        assert base.same(sweep.run(planned(), tmp_path / "out", workers=pool), whole())
+        assert [pool.submit(workers.work, job_of(tmp_path / "out", workers.HERE)).result()] == [0]
+        assert [pool.submit(workers.work, job_of(tmp_path / "out", "another")).result()] == [10]
+
+
+def job_of(folder, sender):
+    plan = planned()
+    return workers.Job(
+        plan.trial, plan.grid, plan.seeds, str(folder), None, workers.file_of(plan.trial.learner), sender, 0
+    )
+
+
+def test_workers_that_do_not_see_the_folder_say_so(tmp_path):
+    with pytest.raises(InputError, match="not there; workers and their sender share one folder"):
+        workers.work(job_of(tmp_path / "elsewhere", "another"))
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_workers_need_a_folder_and_a_learner_that_can_be_sent(tmp_path, pool):
     with pytest.raises(InputError, match="out is missing"):
         sweep.run(planned(), workers=pool)
@@ -85,12 +116,10 @@ def test_workers_need_a_folder_and_a_learner_that_can_be_sent(tmp_path, pool):
 
 
 KILLED = """
-import sys
-sys.path.insert(0, {tests!r})
 import test_sweep as base
-from small_sweep import files, planned, stop, times, whole
+from small_sweep import environment, files, planned, stop, times, whole
 from jaxnets import sweep
-from jaxnets.sweep import engine
+from jaxnets.sweep import engine, workers
 engine.KEEP_SECONDS = -1.0
 grid = sweep.Grid(learning_rate=sweep.log(0.001, 1, 100), num_steps=[{steps}])
 plan = sweep.plan(base.TRIAL, grid, seeds=2, lanes=2, chunk_size=10)
@@ -102,10 +131,9 @@ print(result.history["loss"].tobytes().hex()[:200], result.to_pandas().to_csv().
 
 def run_until_killed(folder, seconds, steps):
     """The sweep's own process, ended by SIGKILL so long after it began to train; None: to its end."""
-    code = KILLED.format(tests=os.path.dirname(__file__), folder=str(folder), steps=steps)
-    environment = os.environ | {"PYTHONPATH": os.getcwd(), "PYTHONHASHSEED": "0"}
+    code = KILLED.format(folder=str(folder), steps=steps)
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment(PYTHONHASHSEED="0")
     )
     assert process.stdout.readline() == "begins\n"
     if seconds is None:

@@ -141,6 +141,13 @@ class Store:
             file.unlink(missing_ok=True)
         return is_mine
 
+    def is_claimed(self, chunk: int) -> bool:
+        """Whether another process works on a chunk."""
+        if not self._lock.claim(chunk):
+            return True
+        self._lock.release(chunk)
+        return False
+
     def release(self, chunk: int) -> None:
         """Gives a chunk back to the others."""
         self._lock.release(chunk)
