@@ -170,7 +170,7 @@ def _claimed(
     return arrays
 
 
-def tasks_of(plan: Plan, host: tuple[int, int] = (0, 1)) -> Tasks:
+def tasks_of(plan: Plan, host: Any = (0, 1)) -> Tasks:
     """The chunks of a host, every so many, so that static combinations are spread."""
     chunks = [(part, positions) for part in plan.parts for positions in part.chunks]
     is_pair = isinstance(host, tuple) and len(host) == 2 and {type(number) for number in host} == {int}

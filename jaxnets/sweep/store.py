@@ -63,7 +63,7 @@ class Store:
             if path.exists() and not fresh:
                 if not resume:
                     raise InputError(f"{self.folder}: holds a sweep; resume it, or start afresh")
-                different = _differences(manifest_in(self.folder), self.manifest)
+                different = differences(manifest_in(self.folder), self.manifest)
                 if different:
                     raise InputError(f"{self.folder}: another sweep: {'; '.join(different)}")
                 if self._lock.is_alone:
@@ -185,13 +185,13 @@ def manifest_in(folder: str | Path) -> dict[str, Any]:
     return found
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
     """Each entry that differs, with both values."""
     lines = []
     for name in dict.fromkeys([*old, *new]):
         here, there = old.get(name), new.get(name)
         if isinstance(here, dict) and isinstance(there, dict):
-            lines += _differences(here, there, f"{prefix}{name}.")
+            lines += differences(here, there, f"{prefix}{name}.")
         elif here != there:
             lines.append(f"{prefix}{name} was {_short(here)}, is {_short(there)}")
     return lines
