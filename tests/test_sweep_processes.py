@@ -19,10 +19,11 @@ from jaxnets.check import InputError
 from jaxnets.sweep import engine, workers
 
 SHARED = """
+import sys
 import test_sweep_processes as store
 plan = store.shared_plan()
 print("begins", flush=True)
-result = store.sweep.run(plan, {folder!r}, share=True, resume=True)
+result = store.sweep.run(plan, sys.argv[1], share=True, resume=True)
 print(result.history["loss"].tobytes().hex())
 """
 
@@ -32,19 +33,31 @@ def shared_plan():
     return sweep.plan(base.TRIAL, grid, lanes=2, chunk_size=2)
 
 
+def started(folder, count):
+    """Processes that share a folder."""
+    options = {"stdout": subprocess.PIPE, "text": True, "env": environment()}
+    command = [sys.executable, "-c", SHARED, str(folder)]
+    return [subprocess.Popen(command, **options) for _ in range(count)]
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_the_number_of_processes_changes_no_bit(tmp_path, count):
+    answers = [process.communicate()[0].splitlines() for process in started(tmp_path / "out", count)]
+    assert answers == count * [["begins", sweep.run(shared_plan()).history["loss"].tobytes().hex()]]
+    assert files(tmp_path / "out") == [f"{number:06}.chunk" for number in range(20)]
+
+
 @pytest.mark.release
 def test_processes_share_a_folder_and_take_over_what_a_killed_one_began(tmp_path):
     """20 chunks; one of two processes is killed on its way, the other ends with the bits of one alone."""
-    code = SHARED.format(folder=str(tmp_path / "out"))
-    options = {"stdout": subprocess.PIPE, "text": True, "env": environment()}
-    first, second = (subprocess.Popen([sys.executable, "-c", code], **options) for _ in range(2))
+    first, second = started(tmp_path / "out", 2)
     assert first.stdout.readline() == "begins\n"
     time.sleep(0.05)
     first.send_signal(signal.SIGKILL)
     first.communicate()
     lines = second.communicate()[0].splitlines()
-    assert lines[0] == "begins"
-    assert lines[1] == sweep.run(shared_plan()).history["loss"].tobytes().hex()
+    assert lines == ["begins", sweep.run(shared_plan()).history["loss"].tobytes().hex()]
     assert files(tmp_path / "out") == [f"{number:06}.chunk" for number in range(20)]
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import test_sweep as base
-from small_sweep import Stop, files, planned, stop, times, whole
+from small_sweep import Stop, environment, files, planned, stop, times, whole
 
 from jaxnets import sweep
 from jaxnets.check import InputError
@@ -121,12 +121,24 @@ def test_a_manifest_that_is_none_is_refused(tmp_path):
     Store(tmp_path, MANIFEST, fresh=True).close()
 
 
-def test_the_second_process_is_refused_with_the_first_ones_number(tmp_path):
+SECOND = """
+import time
+from jaxnets.check import InputError
+from jaxnets.sweep.store import Store
+begun = time.monotonic()
+try:
+    Store({folder!r}, {manifest!r}, resume=True)
+except InputError as refusal:
+    print(time.monotonic() - begun < 1, refusal)
+"""
+
+
+def test_the_second_process_is_refused_at_once_with_the_first_ones_number(tmp_path):
     with Store(tmp_path, MANIFEST):
-        code = f"from jaxnets.sweep.store import Store; Store({str(tmp_path)!r}, {MANIFEST!r}, resume=True)"
-        environment = os.environ | {"PYTHONPATH": os.getcwd()}
-        second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-        assert f"process {os.getpid()} works on it" in second.stderr
+        code = SECOND.format(folder=str(tmp_path), manifest=MANIFEST)
+        command = [sys.executable, "-c", code]
+        second = subprocess.run(command, capture_output=True, text=True, env=environment())
+        assert second.stdout == f"True {tmp_path}: process {os.getpid()} works on it\n"
     Store(tmp_path, MANIFEST, resume=True).close()
 
 
