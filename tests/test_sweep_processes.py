@@ -78,7 +78,10 @@ def test_a_pool_of_processes_gives_the_same_bits(tmp_path, monkeypatch, pool):
 
 
 def test_what_killed_workers_leave_is_done_here(tmp_path, monkeypatch):
+    jobs = []
+
     def submit(work, job):
+        jobs.append(job)
         future = Future()
         future.set_exception(BrokenProcessPool("a worker was killed"))
         return future
@@ -86,6 +89,7 @@ def test_what_killed_workers_leave_is_done_here(tmp_path, monkeypatch):
     with ThreadPoolExecutor(1) as pool:
         monkeypatch.setattr(pool, "submit", submit)
         assert base.same(sweep.run(planned(), tmp_path / "out", workers=pool), whole())
+    assert jobs[0] != jobs[1]  # Dask does once what is the same
 
 
 def test_what_workers_that_never_answer_leave_is_done_here(tmp_path, monkeypatch):

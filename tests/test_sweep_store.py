@@ -155,6 +155,19 @@ def test_one_that_shares_and_one_that_does_not_exclude_each_other(tmp_path, monk
         Store(tmp_path, MANIFEST | {"seeds": [7]}, share=True)
 
 
+@pytest.mark.parametrize("take", ["flock", "lockf"])
+def test_a_file_system_without_locks_is_no_process_that_works_there(tmp_path, monkeypatch, take):
+    def refuse(*arguments):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(f"jaxnets.sweep.lock.fcntl.{take}", refuse)
+    with (
+        pytest.raises(InputError, match="Function not implemented: locks are needed"),
+        Store(tmp_path, MANIFEST, share=True) as store,
+    ):
+        store.claim(0)
+
+
 def test_files_of_others_are_neither_removed_nor_written_through_links(tmp_path):
     mine = tmp_path / "mine" / "chunks" / "thesis.txt"
     mine.parent.mkdir(parents=True)

@@ -64,7 +64,8 @@ def run(
             folder. A pool of processes must not fork: ``mp_context=multiprocessing.get_context("spawn")``.
         num_workers: how many of them.
         host: which of how many hosts this is, from 0, where they have no folder in common: each trains its
-            own chunks, and has their cells in its table; :func:`~jaxnets.sweep.merge.merge` joins all.
+            own chunks and has their cells in its table; :func:`~jaxnets.sweep.merge.merge` joins the folders
+            of plans that are given the same ``lanes`` and ``chunk_size``.
         report: called with the number of cells that are done and a finished chunk's arrays.
 
     Raises:

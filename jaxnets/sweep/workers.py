@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, CancelledError, Executor
+from concurrent.futures import BrokenExecutor, Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -116,5 +116,4 @@ def submitted(
 
 def _was_killed(error: BaseException) -> bool:
     """Whether a worker did not end by itself."""
-    lost = (BrokenExecutor, CancelledError)
-    return isinstance(error, lost) or type(error).__name__ == "KilledWorker"  # the latter is Dask's
+    return isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker"  # the latter is Dask's
