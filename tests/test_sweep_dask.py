@@ -24,7 +24,7 @@ def planned():
     def learner(hparams, settings):
         return base.learner(hparams, settings)
 
-    grid = sweep.Grid(learning_rate=sweep.log(0.001, 1, 20), num_steps=[4000])
+    grid = sweep.Grid(learning_rate=sweep.log(0.001, 1, 20), num_steps=[2000])
     return sweep.plan(base.TRIAL._replace(learner=learner), grid, lanes=2, chunk_size=2)
 
 
