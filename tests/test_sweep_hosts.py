@@ -150,9 +150,9 @@ def test_a_chunk_of_other_cells_is_not_taken(halves, tmp_path):
     with Store(folders[0], manifest, resume=True) as store:
         arrays = store.finished(2)
         store.finish(2, arrays | {"cell": arrays["cell"] + 10})
-    assert merge(folders, tmp_path / "out").damaged == [
-        f"{folders[0]}: 000002.chunk: not the arrays of cells"
-    ]
+    merged = merge(folders, tmp_path / "out")
+    assert merged == Merged(8, 2, [f"{folders[0]}: 000002.chunk: not the arrays of cells"])
+    assert merge(folders[1:], folders[0]) == Merged(8, 2, [])  # what stands there is the plan's to judge
 
 
 def test_hosts_that_disagree_are_refused(halves, tmp_path):

@@ -64,10 +64,8 @@ def merge(folders: Sequence[str | Path], out: str | Path) -> Merged:
         if different:
             raise InputError(f"{folder}: another sweep than in {sources[0]}: {'; '.join(different)}")
     with Store(out, manifest, resume=True) as store:
-        for folder in sources:
-            for path in sorted((folder / "chunks").glob("*.chunk")):
-                if path.stem.isdecimal():
-                    _take(store, path)
+        for path in [path for folder in sources for path in _chunks_in(folder)]:
+            _take(store, path)
         return _found(store)
 
 
@@ -79,6 +77,10 @@ def _manifest_of(folder: Path) -> dict[str, Any]:
     if "halving" in manifest:
         raise InputError(f"{folder}: a sweep by halving, whose chunks need each other")
     return manifest
+
+
+def _chunks_in(folder: Path) -> list[Path]:
+    return sorted(path for path in (folder / "chunks").glob("*.chunk") if path.stem.isdecimal())
 
 
 def _take(store: Store, path: Path) -> None:
@@ -124,7 +126,9 @@ def _num_cells(store: Store) -> int:
 
 def _found(store: Store) -> Merged:
     """What there is in the end."""
-    numbers = [int(path.stem) for path in (store.folder / "chunks").glob("*.chunk")]
-    chunks = [arrays for arrays in map(store.finished, sorted(numbers)) if arrays is not None]
-    found = len(np.unique(np.concatenate([np.zeros(0, int), *(chunk["cell"] for chunk in chunks)])))
-    return Merged(found, _num_cells(store) - found, store.damaged)
+    num_cells, found = _num_cells(store), set()
+    for path in _chunks_in(store.folder):
+        arrays = store.finished(int(path.stem))
+        if arrays is not None and _are_cells(arrays, num_cells):
+            found.update(arrays["cell"].tolist())
+    return Merged(len(found), num_cells - len(found), store.damaged)
