@@ -74,7 +74,7 @@ def hosts(folder):
 @pytest.mark.release
 def test_both_hosts_end_with_the_whole_table(tmp_path, long_whole):
     with hosts(tmp_path / "out") as processes:
-        answers = [process.communicate() for process in processes]
+        answers = [process.communicate(timeout=120) for process in processes]
     for process, (out, log) in zip(processes, answers, strict=True):
         assert process.returncode == 0, log
         assert out.strip() == bits(long_whole)
@@ -91,7 +91,7 @@ def test_a_rerun_does_only_what_a_killed_host_left(tmp_path, long_whole, place):
             time.sleep(0.01)
         processes[place].send_signal(signal.SIGKILL)
         finished = times(folder)
-        _, log = processes[1 - place].communicate()
+        _, log = processes[1 - place].communicate(timeout=120)
     assert "another task died" in log
     assert 0 < len(finished) < 10
     kept = times(folder)
