@@ -2,8 +2,6 @@
 
 import dataclasses
 import multiprocessing
-import os
-import pathlib
 import random
 import signal
 import subprocess
@@ -14,41 +12,18 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 import test_sweep as base
+from small_sweep import environment, files, planned, stop, times, whole
 
 from jaxnets import sweep
 from jaxnets.check import InputError
-from jaxnets.sweep import engine
-
-
-@pytest.fixture(scope="module")
-def planned():
-    return sweep.plan(base.TRIAL, base.GRID, seeds=2, lanes=2, chunk_size=4)
-
-
-@pytest.fixture(scope="module")
-def whole(planned):
-    return sweep.run(planned)
-
-
-class Stop(Exception):
-    pass
-
-
-def stop(*_):
-    raise Stop
-
-
-def files(folder):
-    return sorted(path.name for path in (folder / "chunks").iterdir())
-
+from jaxnets.sweep import engine, workers
 
 SHARED = """
 import sys
-sys.path.insert(0, {tests!r})
 import test_sweep_processes as store
 plan = store.shared_plan()
 print("begins", flush=True)
-result = store.sweep.run(plan, {folder!r}, share=True, resume=True)
+result = store.sweep.run(plan, sys.argv[1], share=True, resume=True)
 print(result.history["loss"].tobytes().hex())
 """
 
@@ -58,60 +33,110 @@ def shared_plan():
     return sweep.plan(base.TRIAL, grid, lanes=2, chunk_size=2)
 
 
+def started(folder, count):
+    """Processes that share a folder."""
+    options = {"stdout": subprocess.PIPE, "text": True, "env": environment()}
+    command = [sys.executable, "-c", SHARED, str(folder)]
+    return [subprocess.Popen(command, **options) for _ in range(count)]
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_the_number_of_processes_changes_no_bit(tmp_path, count):
+    answers = [process.communicate()[0].splitlines() for process in started(tmp_path / "out", count)]
+    assert answers == count * [["begins", sweep.run(shared_plan()).history["loss"].tobytes().hex()]]
+    assert files(tmp_path / "out") == [f"{number:06}.chunk" for number in range(20)]
+
+
 @pytest.mark.release
 def test_processes_share_a_folder_and_take_over_what_a_killed_one_began(tmp_path):
     """20 chunks; one of two processes is killed on its way, the other ends with the bits of one alone."""
-    code = SHARED.format(tests=os.path.dirname(__file__), folder=str(tmp_path / "out"))
-    environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    options = {"stdout": subprocess.PIPE, "text": True, "env": environment}
-    first, second = (subprocess.Popen([sys.executable, "-c", code], **options) for _ in range(2))
+    first, second = started(tmp_path / "out", 2)
     assert first.stdout.readline() == "begins\n"
     time.sleep(0.05)
     first.send_signal(signal.SIGKILL)
     first.communicate()
     lines = second.communicate()[0].splitlines()
-    assert lines[0] == "begins"
-    assert lines[1] == sweep.run(shared_plan()).history["loss"].tobytes().hex()
+    assert lines == ["begins", sweep.run(shared_plan()).history["loss"].tobytes().hex()]
     assert files(tmp_path / "out") == [f"{number:06}.chunk" for number in range(20)]
 
 
 @pytest.fixture(scope="module")
 def pool():
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as workers:
-        yield workers
+    context = multiprocessing.get_context("spawn")
+    with pytest.MonkeyPatch.context() as patched, ProcessPoolExecutor(2, mp_context=context) as processes:
+        for name, value in environment().items():
+            patched.setenv(name, value)
+        yield processes
 
 
-def test_a_pool_of_processes_gives_the_same_bits(planned, whole, tmp_path, monkeypatch, pool):
+def test_a_pool_of_processes_gives_the_same_bits(tmp_path, monkeypatch, pool):
+    expected = whole()
     monkeypatch.setattr(engine, "_chunk", stop)  # here, not in the workers
-    assert base.same(sweep.run(planned, tmp_path / "out", workers=pool), whole)
+    assert base.same(sweep.run(planned(), tmp_path / "out", workers=pool), expected)
     assert files(tmp_path / "out") == ["000000.chunk", "000001.chunk", "000002.chunk"]
 
 
-def test_what_killed_workers_leave_is_done_here(planned, whole, tmp_path, monkeypatch):
+def test_what_killed_workers_leave_is_done_here(tmp_path, monkeypatch):
+    jobs = []
+
     def submit(work, job):
+        jobs.append(job)
         future = Future()
         future.set_exception(BrokenProcessPool("a worker was killed"))
         return future
 
     with ThreadPoolExecutor(1) as pool:
         monkeypatch.setattr(pool, "submit", submit)
-        assert base.same(sweep.run(planned, tmp_path / "out", workers=pool), whole)
+        assert base.same(sweep.run(planned(), tmp_path / "out", workers=pool), whole())
+    assert jobs[0] != jobs[1]  # Dask does once what is the same
 
 
-def test_workers_need_a_folder_and_a_learner_that_can_be_sent(planned, tmp_path, pool):
+def test_what_workers_that_never_answer_leave_is_done_here(tmp_path, monkeypatch):
+    """A cluster without workers calls its work pending; one that lost its scheduler calls it cancelled."""
+    monkeypatch.setattr(engine, "PATIENCE_SECONDS", 0.3)
+    lost, pending = Future(), Future()
+    lost.cancel()
+    for future in (lost, pending):
+        with ThreadPoolExecutor(1) as pool:
+            monkeypatch.setattr(pool, "submit", lambda work, job, future=future: future)
+            assert base.same(sweep.run(planned(), tmp_path / str(id(future)), workers=pool), whole())
+
+
+def test_threads_leave_the_work_to_their_process(tmp_path):
+    """Locks would not tell them apart, and one takes all devices."""
+    with ThreadPoolExecutor(2) as pool:
+        assert base.same(sweep.run(planned(), tmp_path / "out", workers=pool), whole())
+        assert [pool.submit(workers.work, job_of(tmp_path / "out", workers.HERE)).result()] == [0]
+        assert [pool.submit(workers.work, job_of(tmp_path / "out", "another")).result()] == [10]
+
+
+def job_of(folder, sender):
+    plan = planned()
+    return workers.Job(
+        plan.trial, plan.grid, plan.seeds, str(folder), None, workers.file_of(plan.trial.learner), sender, 0
+    )
+
+
+def test_workers_that_do_not_see_the_folder_say_so(tmp_path):
+    with pytest.raises(InputError, match="not there; workers and their sender share one folder"):
+        workers.work(job_of(tmp_path / "elsewhere", "another"))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_workers_need_a_folder_and_a_learner_that_can_be_sent(tmp_path, pool):
     with pytest.raises(InputError, match="out is missing"):
-        sweep.run(planned, workers=pool)
-    local = dataclasses.replace(planned, trial=planned.trial._replace(data=lambda settings: base.DATA))
+        sweep.run(planned(), workers=pool)
+    local = dataclasses.replace(planned(), trial=planned().trial._replace(data=lambda settings: base.DATA))
     with pytest.raises(InputError, match=r"workers: \w+Error: .*lambda"):
         sweep.run(local, tmp_path / "out", workers=pool)
 
 
 KILLED = """
-import sys
-sys.path.insert(0, {tests!r})
 import test_sweep as base
+from small_sweep import environment, files, planned, stop, times, whole
 from jaxnets import sweep
-from jaxnets.sweep import engine
+from jaxnets.sweep import engine, workers
 engine.KEEP_SECONDS = -1.0
 grid = sweep.Grid(learning_rate=sweep.log(0.001, 1, 100), num_steps=[{steps}])
 plan = sweep.plan(base.TRIAL, grid, seeds=2, lanes=2, chunk_size=10)
@@ -123,10 +148,9 @@ print(result.history["loss"].tobytes().hex()[:200], result.to_pandas().to_csv().
 
 def run_until_killed(folder, seconds, steps):
     """The sweep's own process, ended by SIGKILL so long after it began to train; None: to its end."""
-    code = KILLED.format(tests=os.path.dirname(__file__), folder=str(folder), steps=steps)
-    environment = os.environ | {"PYTHONPATH": os.getcwd(), "PYTHONHASHSEED": "0"}
+    code = KILLED.format(folder=str(folder), steps=steps)
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment(PYTHONHASHSEED="0")
     )
     assert process.stdout.readline() == "begins\n"
     if seconds is None:
@@ -142,14 +166,9 @@ def test_kill_9_at_any_moment_loses_nothing(tmp_path, kills):
     generator, folder = random.Random(1), tmp_path / "killed"
     expected = run_until_killed(tmp_path / "whole", None, 40)
     for _ in range(kills):
-        before = {
-            path.name: path.stat().st_mtime_ns for path in pathlib.Path(folder, "chunks").glob("*.chunk")
-        }
+        before = times(folder)
         run_until_killed(folder, generator.uniform(0.0, 0.4), 40)
-        after = {
-            path.name: path.stat().st_mtime_ns for path in pathlib.Path(folder, "chunks").glob("*.chunk")
-        }
-        assert before.items() <= after.items()
+        assert before.items() <= times(folder).items()
     assert run_until_killed(folder, None, 40) == expected
     left = [path.name for path in folder.rglob("*") if path.is_file()]
     assert sorted(left) == sorted([f"{number:06}.chunk" for number in range(20)] + ["lock", "manifest.json"])

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import test_sweep as base
+from small_sweep import Stop, environment, files, planned, stop, times, whole
 
 from jaxnets import sweep
 from jaxnets.check import InputError
@@ -15,54 +16,32 @@ from jaxnets.sweep.store import Store
 MANIFEST = {"sweep": "abc", "seeds": [0, 1], "versions": {"jax": "1"}}
 
 
-@pytest.fixture(scope="module")
-def planned():
-    return sweep.plan(base.TRIAL, base.GRID, seeds=2, lanes=2, chunk_size=4)
-
-
-@pytest.fixture(scope="module")
-def whole(planned):
-    return sweep.run(planned)
-
-
-class Stop(Exception):
-    pass
-
-
-def stop(*_):
-    raise Stop
-
-
-def files(folder):
-    return sorted(path.name for path in (folder / "chunks").iterdir())
-
-
-def test_a_stopped_sweep_is_resumed_bit_for_bit(planned, whole, tmp_path):
+def test_a_stopped_sweep_is_resumed_bit_for_bit(tmp_path):
     for chunk in (1, 2):
         folder = tmp_path / str(chunk)
         with pytest.raises(Stop):
             sweep.run(
-                planned,
+                planned(),
                 folder,
                 report=lambda done, arrays, chunk=chunk: stop() if done == 4 * chunk else None,
             )
         assert files(folder) == [f"{number:06}.chunk" for number in range(chunk)]
-        before = {path: path.stat().st_mtime_ns for path in (folder / "chunks").iterdir()}
-        assert base.same(sweep.run(planned, folder, resume=True), whole)
-        assert all(path.stat().st_mtime_ns == then for path, then in before.items())
+        before = times(folder)
+        assert base.same(sweep.run(planned(), folder, resume=True), whole())
+        assert before.items() <= times(folder).items()
         assert files(folder) == ["000000.chunk", "000001.chunk", "000002.chunk"]
 
 
-def test_what_a_killed_write_left_is_removed(planned, whole, tmp_path):
-    sweep.run(planned, tmp_path / "out")
+def test_what_a_killed_write_left_is_removed(tmp_path):
+    sweep.run(planned(), tmp_path / "out")
     for name in ("chunks/.000001.chunk.123", ".manifest.json.123", "chunks/000001.part"):
         (tmp_path / "out" / name).write_bytes(b"half")
-    assert base.same(sweep.run(planned, tmp_path / "out", resume=True), whole)
+    assert base.same(sweep.run(planned(), tmp_path / "out", resume=True), whole())
     assert not [*(tmp_path / "out").rglob(".*"), *(tmp_path / "out").rglob("*.part")]
 
 
 @pytest.mark.parametrize("keeps", [1, 2, 3, 4])
-def test_a_chunk_is_resumed_from_its_way(planned, whole, tmp_path, monkeypatch, keeps):
+def test_a_chunk_is_resumed_from_its_way(tmp_path, monkeypatch, keeps):
     """Stopped right after the way was kept for the first, second, ... time: in a batch, and between two."""
     monkeypatch.setattr(engine, "KEEP_SECONDS", -1.0)
     kept, keep = [], Store.keep
@@ -75,39 +54,39 @@ def test_a_chunk_is_resumed_from_its_way(planned, whole, tmp_path, monkeypatch, 
 
     monkeypatch.setattr(Store, "keep", keep_and_stop)
     with pytest.raises(Stop):
-        sweep.run(planned, tmp_path / "out")
+        sweep.run(planned(), tmp_path / "out")
     assert any(name.endswith(".part") for name in files(tmp_path / "out"))
-    assert base.same(sweep.run(planned, tmp_path / "out", resume=True), whole)
+    assert base.same(sweep.run(planned(), tmp_path / "out", resume=True), whole())
     assert not any(name.endswith(".part") for name in files(tmp_path / "out"))
 
 
-def test_damaged_and_missing_chunks_are_named_and_made_anew(planned, whole, tmp_path):
+def test_damaged_and_missing_chunks_are_named_and_made_anew(tmp_path):
     folder = tmp_path / "out"
-    sweep.run(planned, folder)
+    sweep.run(planned(), folder)
     paths = [folder / "chunks" / f"{number:06}.chunk" for number in range(3)]
     sound = paths[2].stat().st_mtime_ns
     first, second = paths[0].read_bytes(), paths[1].read_bytes()
     paths[0].write_bytes(first[:-3])
     paths[1].unlink()
-    result = sweep.run(planned, folder, resume=True)
-    assert base.same(result, whole)
+    result = sweep.run(planned(), folder, resume=True)
+    assert base.same(result, whole())
     assert result.damaged == ["000000.chunk: damaged, its SHA-256 does not match"]
     assert paths[2].stat().st_mtime_ns == sound
     paths[0].write_bytes(second)
     paths[1].write_bytes(first)
-    result = sweep.run(planned, folder, resume=True)
-    assert base.same(result, whole)
+    result = sweep.run(planned(), folder, resume=True)
+    assert base.same(result, whole())
     assert [line.partition(":")[0] for line in result.damaged] == ["000000.chunk", "000001.chunk"]
 
 
-def test_a_folder_with_a_sweep_is_resumed_or_started_afresh(planned, whole, tmp_path):
+def test_a_folder_with_a_sweep_is_resumed_or_started_afresh(tmp_path):
     folder = tmp_path / "out"
     with pytest.raises(Stop):
-        sweep.run(planned, folder, report=stop)
+        sweep.run(planned(), folder, report=stop)
     with pytest.raises(InputError, match="holds a sweep; resume it, or start afresh"):
-        sweep.run(planned, folder)
+        sweep.run(planned(), folder)
     assert files(folder) == ["000000.chunk"]
-    assert base.same(sweep.run(planned, folder, fresh=True), whole)
+    assert base.same(sweep.run(planned(), folder, fresh=True), whole())
 
 
 @pytest.mark.parametrize(
@@ -126,9 +105,9 @@ def test_another_sweep_is_refused_with_the_difference(tmp_path, change, line):
     Store(tmp_path, MANIFEST, resume=True).close()
 
 
-def test_other_points_or_lanes_are_another_sweep(planned, tmp_path):
+def test_other_points_or_lanes_are_another_sweep(tmp_path):
     with pytest.raises(Stop):
-        sweep.run(planned, tmp_path / "out", report=stop)
+        sweep.run(planned(), tmp_path / "out", report=stop)
     other = sweep.plan(base.TRIAL, base.GRID, seeds=2, lanes=1)
     with pytest.raises(InputError, match=r"parts.0.lanes was 2, is 1"):
         sweep.run(other, tmp_path / "out", resume=True)
@@ -142,12 +121,24 @@ def test_a_manifest_that_is_none_is_refused(tmp_path):
     Store(tmp_path, MANIFEST, fresh=True).close()
 
 
-def test_the_second_process_is_refused_with_the_first_ones_number(tmp_path):
+SECOND = """
+import time
+from jaxnets.check import InputError
+from jaxnets.sweep.store import Store
+begun = time.monotonic()
+try:
+    Store({folder!r}, {manifest!r}, resume=True)
+except InputError as refusal:
+    print(time.monotonic() - begun < 1, refusal)
+"""
+
+
+def test_the_second_process_is_refused_at_once_with_the_first_ones_number(tmp_path):
     with Store(tmp_path, MANIFEST):
-        code = f"from jaxnets.sweep.store import Store; Store({str(tmp_path)!r}, {MANIFEST!r}, resume=True)"
-        environment = os.environ | {"PYTHONPATH": os.getcwd()}
-        second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-        assert f"process {os.getpid()} works on it" in second.stderr
+        code = SECOND.format(folder=str(tmp_path), manifest=MANIFEST)
+        command = [sys.executable, "-c", code]
+        second = subprocess.run(command, capture_output=True, text=True, env=environment())
+        assert second.stdout == f"True {tmp_path}: process {os.getpid()} works on it\n"
     Store(tmp_path, MANIFEST, resume=True).close()
 
 
@@ -164,20 +155,33 @@ def test_one_that_shares_and_one_that_does_not_exclude_each_other(tmp_path, monk
         Store(tmp_path, MANIFEST | {"seeds": [7]}, share=True)
 
 
-def test_files_of_others_are_neither_removed_nor_written_through_links(planned, tmp_path):
+@pytest.mark.parametrize("take", ["flock", "lockf"])
+def test_a_file_system_without_locks_is_no_process_that_works_there(tmp_path, monkeypatch, take):
+    def refuse(*arguments):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(f"jaxnets.sweep.lock.fcntl.{take}", refuse)
+    with (
+        pytest.raises(InputError, match="Function not implemented: locks are needed"),
+        Store(tmp_path, MANIFEST, share=True) as store,
+    ):
+        store.claim(0)
+
+
+def test_files_of_others_are_neither_removed_nor_written_through_links(tmp_path):
     mine = tmp_path / "mine" / "chunks" / "thesis.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("precious")
     with pytest.raises(InputError, match=r"thesis.txt: not a file of a sweep"):
-        sweep.run(planned, tmp_path / "mine", fresh=True)
+        sweep.run(planned(), tmp_path / "mine", fresh=True)
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / "chunks").symlink_to(mine.parent)
     with pytest.raises(InputError, match="a link"):
-        sweep.run(planned, tmp_path / "linked")
+        sweep.run(planned(), tmp_path / "linked")
     (tmp_path / "locked").mkdir()
     (tmp_path / "locked" / "lock").symlink_to(mine)
     with pytest.raises(InputError, match="symbolic links"):
-        sweep.run(planned, tmp_path / "locked")
+        sweep.run(planned(), tmp_path / "locked")
     assert mine.read_text() == "precious"
 
 
@@ -200,7 +204,7 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path):
         Store(tmp_path / "file", MANIFEST)
 
 
-def test_a_full_disk_keeps_what_is_finished(planned, whole, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_what_is_finished(tmp_path, monkeypatch):
     folder, write = tmp_path / "out", os.fsync
     with monkeypatch.context() as patched:
         calls = []
@@ -213,8 +217,8 @@ def test_a_full_disk_keeps_what_is_finished(planned, whole, tmp_path, monkeypatc
 
         patched.setattr(os, "fsync", full)
         with pytest.raises(InputError, match="No space left on device; what was finished is kept"):
-            sweep.run(planned, folder)
+            sweep.run(planned(), folder)
     finished = files(folder)
     assert finished
     assert all(name.endswith(".chunk") for name in finished)
-    assert base.same(sweep.run(planned, folder, resume=True), whole)
+    assert base.same(sweep.run(planned(), folder, resume=True), whole())

@@ -26,8 +26,13 @@ from jaxnets.sweep.trial import Trial
 from jaxnets.sweep.way import Way
 from jaxnets.sweep.workers import submitted
 
+Tasks = dict[int, tuple[Part, np.ndarray]]
+"""Chunks by number: of each, its part and the positions of its cells there."""
+
 WAIT_SECONDS = 0.2
 """Between two looks at what others finish."""
+PATIENCE_SECONDS = 60.0
+"""So long workers may finish nothing; then chunks that none of them holds are trained here."""
 KEEP_SECONDS = 10.0
 """A chunk's state is kept on its way where so much work would be lost."""
 
@@ -41,6 +46,7 @@ def run(
     share: bool = False,
     workers: Executor | None = None,
     num_workers: int = 2,
+    host: tuple[int, int] = (0, 1),
     report: Callable[[int, Arrays], None] | None = None,
 ) -> SweepResult:
     """Trains every cell of a plan.
@@ -58,10 +64,14 @@ def run(
         workers: an executor (of processes, Dask's, MPI's) that is given the work; its processes share the
             folder. A pool of processes must not fork: ``mp_context=multiprocessing.get_context("spawn")``.
         num_workers: how many of them.
+        host: which of how many hosts this is, from 0, where they have no folder in common: each trains its
+            own chunks and has their cells in its table; :func:`~jaxnets.sweep.merge.merge` joins the folders
+            of plans that are given the same ``lanes`` and ``chunk_size``.
         report: called with the number of cells that are done and a finished chunk's arrays.
 
     Raises:
-        InputError: the folder cannot be written to, or holds another sweep (the difference is named).
+        InputError: the folder cannot be written to, or holds another sweep (the difference is named), or
+            there are more hosts than chunks.
 
     Example:
         >>> import optax
@@ -73,9 +83,12 @@ def run(
         >>> sweep.run(ready).best("loss").point
         {'rate': 0.1}
     """
+    if workers and host != (0, 1):
+        raise InputError("workers and host, allowed is one of them")
+    tasks = tasks_of(plan, host)
     with opened(plan, out, {}, resume=resume, fresh=fresh, share=share or workers is not None) as store:
         is_busy = submitted(workers, num_workers, plan, out) if workers else lambda: False
-        return _collected(plan, store, report, is_busy)
+        return collected(plan, store, tasks, report, is_busy)
 
 
 def opened(
@@ -93,25 +106,38 @@ def opened(
     return Store(out, manifest_of(plan, about), resume=resume, fresh=fresh, share=share)
 
 
-def _collected(
-    plan: Plan, store: Store | None, report: Callable | None, is_busy: Callable[[], bool]
+def collected(
+    plan: Plan,
+    store: Store | None,
+    tasks: Tasks,
+    report: Callable[[int, Arrays], None] | None = None,
+    is_busy: Callable[[], bool] = lambda: False,
 ) -> SweepResult:
     """Every chunk, trained here or, while ``is_busy``, by others."""
-    waiting, chunks, done = dict(enumerate(tasks_of(plan))), [], 0
+    waiting, chunks, done, last = dict(tasks), [], 0, time.monotonic()
     while waiting:
-        before, leave = len(waiting), is_busy()
+        before, leave = len(waiting), is_busy() and _is_hopeful(store, waiting, last)
         for number, (part, positions) in [*waiting.items()]:
             read = partial(_finished, store, number, part, positions)
             arrays = read() if leave else _claimed(plan, part, positions, number, store, read)
             if arrays is not None:
                 del waiting[number]
                 chunks.append(arrays)
-                done += len(positions)
+                done, last = done + len(positions), time.monotonic()
                 if report:
                     report(done, arrays)
         if len(waiting) == before:
             time.sleep(WAIT_SECONDS)  # others work on all that is left
     return SweepResult.of_chunks(plan, chunks, store.damaged if store else [])
+
+
+def _is_hopeful(store: Store, waiting: Tasks, last: float) -> bool:
+    """Whether workers may be waited for: they finished something not long ago, or one holds a chunk.
+
+    An executor whose workers are all dead may still call them busy.
+    """
+    is_recent = time.monotonic() - last < PATIENCE_SECONDS
+    return is_recent or any(store.is_claimed(number) for number in waiting)
 
 
 def _finished(store: Store, number: int, part: Part, positions: np.ndarray) -> Arrays | None:
@@ -124,7 +150,7 @@ def _finished(store: Store, number: int, part: Part, positions: np.ndarray) -> A
     is_sound = np.array_equal(cells, part.group.numbers[positions]) and lengths == {cells.shape}
     if is_sound and ((codes >= 0) & (codes < len(status.NAMES))).all() and len(codes):
         return arrays
-    store.damaged.append(f"chunk {number}: not the arrays of its cells")
+    store.blame(f"chunk {number}: not the arrays of its cells")
     return None
 
 
@@ -146,9 +172,14 @@ def _claimed(
     return arrays
 
 
-def tasks_of(plan: Plan) -> list[tuple[Part, np.ndarray]]:
-    """All chunks: of each, its part and the positions of its cells there."""
-    return [(part, positions) for part in plan.parts for positions in part.chunks]
+def tasks_of(plan: Plan, host: Any = (0, 1)) -> Tasks:
+    """The chunks of a host, every so many, so that static combinations are spread."""
+    chunks = [(part, positions) for part in plan.parts for positions in part.chunks]
+    is_pair = isinstance(host, tuple) and len(host) == 2 and {type(number) for number in host} == {int}
+    if not is_pair or not 0 <= host[0] < host[1] <= len(chunks):
+        allowed = f"(index, hosts) with 0 <= index < hosts <= {len(chunks)}, as many as there are chunks"
+        raise InputError(f"host = {host!r}, allowed is {allowed}")
+    return {number: chunks[number] for number in range(host[0], len(chunks), host[1])}
 
 
 def _chunk(plan: Plan, part: Part, positions: np.ndarray, number: int, store: Store | None) -> Arrays:

@@ -33,7 +33,8 @@ def manifest_of(plan: Plan, about: dict[str, Any]) -> dict[str, Any]:
     identity = {
         "format": FORMAT,
         "trial": plan.trial.name,
-        "code": code_of(plan.trial.learner),
+        "code": _code(),
+        "learner": file_of(plan.trial.learner),
         "versions": {"jaxnets": jaxnets.__version__, "jax": jax.__version__, "jaxlib": jaxlib.__version__},
         "device": program.devices[0].device_kind,
         "threads": os.environ.get("NPROC") or len(os.sched_getaffinity(0)),
@@ -59,17 +60,20 @@ def manifest_of(plan: Plan, about: dict[str, Any]) -> dict[str, Any]:
     return identity | {"sweep": hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]}
 
 
-def code_of(function: Any) -> str:
-    """SHA-256 over the sources of jaxnets, and of the file that the function stands in."""
+def file_of(function: Any) -> str:
+    """SHA-256 of the file that a function stands in; nothing where there is none."""
+    function = function.args[0] if isinstance(function, partial) else function
+    module = sys.modules.get(getattr(inspect.unwrap(function), "__module__", ""), None)
+    own = getattr(module, "__file__", None)
+    return hashlib.sha256(Path(own).read_bytes()).hexdigest()[:16] if own and Path(own).is_file() else ""
+
+
+def _code() -> str:
+    """SHA-256 over the sources of jaxnets."""
     total = hashlib.sha256()
     folder = Path(jaxnets.__file__).parent
     for path in sorted(folder.rglob("*.py")):
         total.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    function = function.args[0] if isinstance(function, partial) else function
-    module = sys.modules.get(getattr(inspect.unwrap(function), "__module__", ""), None)
-    own = getattr(module, "__file__", None)
-    if own and Path(own).is_file():
-        total.update(Path(own).read_bytes())
     return total.hexdigest()[:16]
 
 

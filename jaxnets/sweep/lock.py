@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -26,18 +27,19 @@ class Lock:
         share: whether others may work on it at the same time.
 
     Raises:
-        InputError: another process works on it, with its number.
+        InputError: another process works on it, with its number; or the file system has no locks.
         OSError: the files cannot be made.
     """
 
     def __init__(self, folder: Path, *, share: bool) -> None:
-        self.is_alone = True
+        self._folder = folder
         self._claims: IO | None = None
         self._file = _opened(folder / "lock")
+        self.is_alone = True
         if fcntl is None:
             return
         try:
-            self._take(folder, share)
+            self.is_alone = self._taken_alone(share)
             if share:
                 self._claims = _opened(folder / "claims")
         except BaseException:
@@ -48,18 +50,19 @@ class Lock:
             self._file.write(f"{os.getpid()}\n")
             self._file.flush()
 
-    def _take(self, folder: Path, share: bool) -> None:
+    def _taken_alone(self, share: bool) -> bool:
+        """Takes the folder; whether nobody else has it."""
         until = time.monotonic() + WAIT_SECONDS
-        while not _locked(self._file, fcntl.LOCK_EX):
-            self.is_alone = False
-            if share and _locked(self._file, fcntl.LOCK_SH):
-                return
+        while True:
+            if self._has(fcntl.flock, self._file, fcntl.LOCK_EX):
+                return True
+            if share and self._has(fcntl.flock, self._file, fcntl.LOCK_SH):
+                return False
             if not share or time.monotonic() > until:
                 self._file.seek(0)
                 owner = self._file.read().strip() or "unknown"
-                raise InputError(f"{folder}: process {owner} works on it")
-            time.sleep(0.02)
-            self.is_alone = True
+                raise InputError(f"{self._folder}: process {owner} works on it")
+            time.sleep(0.02)  # another sets the folder up
 
     def admit(self) -> None:
         """Lets the others in, where the folder is shared: it is set up."""
@@ -68,12 +71,18 @@ class Lock:
 
     def claim(self, chunk: int) -> bool:
         """Whether this process is to work on a chunk: nobody else does."""
-        if self._claims is None:
-            return True
+        return self._claims is None or self._has(fcntl.lockf, self._claims, fcntl.LOCK_EX, 1, chunk)
+
+    def _has(self, take: Callable, file: IO, kind: int, *place: int) -> bool:
+        """Takes a lock at once; whether it is free."""
         try:
-            fcntl.lockf(self._claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, chunk)
-        except OSError:
+            take(file, kind | fcntl.LOCK_NB, *place)
+        except (BlockingIOError, PermissionError):  # the latter too is another's lock, by POSIX
             return False
+        except OSError as error:
+            raise InputError(
+                f"{self._folder}: {error.strerror}: locks are needed, allowed is a disk with them"
+            ) from None
         return True
 
     def release(self, chunk: int) -> None:
@@ -92,11 +101,3 @@ def _opened(path: Path) -> IO:
     """The file, made for its owner alone; a link is not followed."""
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
     return os.fdopen(os.open(path, flags, 0o600), "a+", encoding="utf8")
-
-
-def _locked(file: IO, kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -64,9 +64,9 @@ class SweepResult:
 
     @classmethod
     def of_chunks(cls, plan: Plan, chunks: list[Arrays], damaged: list[str]) -> SweepResult:
-        """The table of a plan's finished chunks."""
-        order = np.argsort(np.concatenate([chunk["cell"] for chunk in chunks]))
-        cells = np.arange(len(order))
+        """The table of a plan's finished chunks: of all, or of those that one host has."""
+        order = np.argsort(_joined(chunks, "cell"))
+        cells = _joined(chunks, "cell")[order].astype(np.int64)
         points = [*plan.grid]
         of_point = cells // len(plan.seeds)
         columns: Arrays = {"cell": cells}
@@ -87,7 +87,8 @@ class SweepResult:
             for name in names
             if name.startswith("final/")
         }
-        longest = max((part.program for part in plan.parts), key=lambda program: program.num_segments)
+        there = [part.program for part in plan.parts if np.isin(part.group.numbers, cells).any()]
+        longest = max(there, key=lambda program: program.num_segments)
         return cls(columns, plan.grid.names, history, longest.steps, damaged)
 
     def __len__(self) -> int:

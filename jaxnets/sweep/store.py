@@ -63,7 +63,7 @@ class Store:
             if path.exists() and not fresh:
                 if not resume:
                     raise InputError(f"{self.folder}: holds a sweep; resume it, or start afresh")
-                different = _differences(manifest_in(self.folder), self.manifest)
+                different = differences(manifest_in(self.folder), self.manifest)
                 if different:
                     raise InputError(f"{self.folder}: another sweep: {'; '.join(different)}")
                 if self._lock.is_alone:
@@ -118,10 +118,15 @@ class Store:
         except FileNotFoundError:
             return None
         except InputError as refusal:
-            self.damaged += [] if str(refusal) in self.damaged else [str(refusal)]
+            self.blame(str(refusal))
             return None
         except OSError as error:
             raise self._refused(error) from None
+
+    def blame(self, line: str) -> None:
+        """Names what was found damaged, once however often it is looked at."""
+        if line not in self.damaged:
+            self.damaged.append(line)
 
     def _write(self, path: Path, about: dict[str, int], arrays: Arrays) -> None:
         try:
@@ -135,6 +140,13 @@ class Store:
         for file in (self.folder / "chunks").glob(f".{chunk:06}.*") if is_mine else ():
             file.unlink(missing_ok=True)
         return is_mine
+
+    def is_claimed(self, chunk: int) -> bool:
+        """Whether another process works on a chunk."""
+        if not self._lock.claim(chunk):
+            return True
+        self._lock.release(chunk)
+        return False
 
     def release(self, chunk: int) -> None:
         """Gives a chunk back to the others."""
@@ -173,13 +185,13 @@ def manifest_in(folder: str | Path) -> dict[str, Any]:
     return found
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
     """Each entry that differs, with both values."""
     lines = []
     for name in dict.fromkeys([*old, *new]):
         here, there = old.get(name), new.get(name)
         if isinstance(here, dict) and isinstance(there, dict):
-            lines += _differences(here, there, f"{prefix}{name}.")
+            lines += differences(here, there, f"{prefix}{name}.")
         elif here != there:
             lines.append(f"{prefix}{name} was {_short(here)}, is {_short(there)}")
     return lines
