@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxnets import check, plot, status
 from jaxnets.check import InputError
+from jaxnets.plot.parallel import is_wide
 from jaxnets.sweep import records
 from jaxnets.sweep.records import Arrays
 
@@ -160,33 +161,23 @@ class SweepResult:
         """A metric over one name of the grid that is a number: mean and spread over the seeds."""
         check.choice("name", name, self.names)
         check.choice("metric", metric, self.metrics)
-        values, of_value = _places(self.columns[name])
-        numbers = np.where(self.columns["status"] == "diverged", np.nan, self.columns[metric])
-        seeds, of_seed = _places(self.columns["seed"])
-        sums, counts = np.zeros((2, len(seeds), len(values)))
-        np.add.at(sums, (of_seed, of_value), numbers)
-        np.add.at(counts, (of_seed, of_value), 1)
+        means, values, *_ = _means(self.columns, metric, name, "seed")
         labels = {"x_label": name.replace("_", " "), "y_label": metric.replace("_", " ")}
         x = np.array(values)
-        return plot.curves(x, {metric: sums / counts}, **labels, log_x=_is_wide(x))
+        return plot.curves(x, {metric: means}, **labels, log_x=is_wide(x))
 
     def heatmap(self, x: str, y: str, metric: str) -> Figure:
         """The mean of a metric over two names of the grid; hatched where a run diverged."""
         for name in (x, y):
             check.choice("name", name, self.names)
         check.choice("metric", metric, self.metrics)
-        (columns, of_column), (rows, of_row) = (_places(self.columns[name]) for name in (x, y))
-        numbers = np.where(self.columns["status"] == "diverged", np.nan, self.columns[metric])
-        sums, counts = np.zeros((2, len(rows), len(columns)))
-        np.add.at(sums, (of_row, of_column), numbers)
-        np.add.at(counts, (of_row, of_column), 1)
+        means, columns, rows, is_absent = _means(self.columns, metric, x, y)
         words = {
             "x_label": x.replace("_", " "),
             "y_label": y.replace("_", " "),
             "label": metric.replace("_", " "),
         }
-        means = sums / np.maximum(counts, 1)
-        return plot.heatmap(np.where(counts, means, np.nan), columns, rows, **words, absent=counts == 0)
+        return plot.heatmap(means, columns, rows, **words, absent=is_absent)
 
 
 def is_better_low(metric: str) -> bool:
@@ -194,9 +185,13 @@ def is_better_low(metric: str) -> bool:
     return bool(LOW & set(metric.split("_")))
 
 
-def _is_wide(values: np.ndarray) -> bool:
-    """Whether numbers are better seen by their logarithms."""
-    return bool(values.min() > 0 and values.max() > 30 * values.min())
+def _means(columns: Arrays, metric: str, x: str, y: str) -> tuple[np.ndarray, list, list, np.ndarray]:
+    """A metric by the values of two columns: means (NaN where a run diverged), values, where no cell is."""
+    (across, of_column), (down, of_row) = (_places(columns[name]) for name in (x, y))
+    sums, counts = np.zeros((2, len(down), len(across)))
+    np.add.at(sums, (of_row, of_column), np.where(columns["status"] == "diverged", np.nan, columns[metric]))
+    np.add.at(counts, (of_row, of_column), 1)
+    return np.where(counts, sums / np.maximum(counts, 1), np.nan), across, down, counts == 0
 
 
 def _joined(chunks: list[Arrays], name: str) -> np.ndarray:
