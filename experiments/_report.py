@@ -25,6 +25,7 @@ from rich.table import Column, Table
 
 from experiments._run import Refusal, Result
 from jaxnets.check import InputError
+from jaxnets.sweep.pictures import png
 
 
 def records(results: list[Result | Refusal]) -> list[dict[str, Any]]:
@@ -180,9 +181,7 @@ def write_figures(out: pathlib.Path, figures: dict[str, Any]) -> list[pathlib.Pa
     """A PNG a figure; ``options.json`` notes their names."""
     paths = [out / f"{name}.png" for name in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=120)
-        write(path, buffer.getvalue())
+        write(path, png(figure))
     options = json.loads((out / "options.json").read_text(encoding="utf8"))
     options["pictures"] = [path.name for path in paths]
     write(out / "options.json", json.dumps(options, indent=1).encode())

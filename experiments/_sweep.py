@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import pathlib
 import sys
@@ -22,17 +21,17 @@ from experiments._contract import Common, Experiment
 from jaxnets import sweep
 from jaxnets.check import InputError
 from jaxnets.sweep import Grid, Plan, SweepResult
+from jaxnets.sweep.pictures import png, spaced
+from jaxnets.sweep.ranking import Ranking, is_better_low
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.report import conclusion, word, write_report
-from jaxnets.sweep.results import is_better_low
+from jaxnets.sweep.results import write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_POINTS = 20
 """Lines of the table in the terminal; the files have all."""
-
-
 MOST_VALUES = 40
 """Of a name, for a heat map to be drawn over it."""
 
@@ -70,19 +69,16 @@ def _sweep_row(plan: Plan, common: Common, out: pathlib.Path) -> None:
             result = sweep.run(plan, out, share=common.share, **ways)
     for line in result.damaged:
         print(f"made anew: {line}", file=sys.stderr)
-    metric = main_metric(result.metrics)
+    ranking = result.ranking(main_metric(result.metrics))
     result.to_csv(out / "table.csv")
-    table = result.over_seeds(metric)
-    _report.write(out / "points.csv", table.to_csv(index=False).encode())
-    _report.show(_table(plan, result, metric))
-    pictures = _pictures(result, metric)
+    write(out / "points.csv", ranking.table.sort_index().to_csv(index=False).encode())
+    _report.show(_table(plan, ranking))
+    pictures = _pictures(result, ranking)
     for name, (_, figure) in pictures.items():
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=120)
-        _report.write(out / f"{name}.png", content.getvalue())
+        write(out / f"{name}.png", png(figure))
     title = f"{plan.trial.name} on {plan.data_name}"
-    write_report(out / "report.html", result, metric, title=title, figures=dict(pictures.values()))
-    print(conclusion(result, metric))
+    write_report(out / "report.html", result, ranking, title=title, figures=dict(pictures.values()))
+    print(conclusion(ranking))
     names = ["table.csv", "points.csv", *(f"{name}.png" for name in pictures), "report.html"]
     print(*(out / name for name in names), sep="\n")
 
@@ -94,26 +90,24 @@ def main_metric(names: list[str]) -> str:
     )
 
 
-def _table(plan: Plan, result: SweepResult, metric: str) -> Table:
+def _table(plan: Plan, ranking: Ranking) -> Table:
     """The best points."""
-    frame = result.over_seeds(metric).sort_values("mean", ascending=is_better_low(metric))
-    view = Table(
-        title=escape(f"{plan.trial.name}: {metric.replace('_', ' ')}"), box=None, padding=(0, 2, 0, 0)
-    )
+    view = Table(title=escape(f"{plan.trial.name}: {spaced(ranking.metric)}"), box=None, padding=(0, 2, 0, 0))
     view.title_justify = "left"
-    for name in [*result.names, "mean", "std", "seeds", "diverged"]:
-        view.add_column(escape(name.replace("_", " ")), justify="right")
-    for _, row in frame.head(MOST_POINTS).iterrows():
+    for name in [*ranking.names, "mean", "std", "seeds", "diverged"]:
+        view.add_column(escape(spaced(name)), justify="right")
+    for _, row in ranking.table.head(MOST_POINTS).astype(object).iterrows():
         numbers = [word(row["mean"]), word(row["std"]), f"{row['seeds']:.0f}", f"{row['diverged']:.0f}"]
-        view.add_row(*(escape(word(row[name])) for name in result.names), *numbers)
-    if len(frame) > MOST_POINTS:
-        view.caption = f"{len(frame) - MOST_POINTS} more in points.csv"
+        view.add_row(*(escape(word(row[name])) for name in ranking.names), *numbers)
+    if len(ranking.table) > MOST_POINTS:
+        view.caption = f"{len(ranking.table) - MOST_POINTS} more in points.csv"
     return view
 
 
-def _pictures(result: SweepResult, metric: str) -> dict[str, tuple[str, Figure]]:
+def _pictures(result: SweepResult, ranking: Ranking) -> dict[str, tuple[str, Figure]]:
     """By file name, with a line each: a curve over one name that is a number, a heat map of each two."""
-    names, what, pictures = result.names, metric.replace("_", " "), {}
+    names, metric, pictures = result.names, ranking.metric, {}
+    what = spaced(metric)
     if len(names) == 1 and result.columns[names[0]].dtype != object:
         pictures["curve"] = (
             f"{what} by {names[0]}: mean and spread over seeds",

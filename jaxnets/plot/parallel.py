@@ -82,8 +82,15 @@ def parallel(
 
 
 def is_wide(values: Shaped[np.ndarray, " n"]) -> bool:
-    """Whether numbers are better seen by their logarithms."""
-    return bool(values.min() > 0 and values.max() > WIDE * values.min())
+    """Whether numbers are better seen by their logarithms: they span decades, and lie evenly in them.
+
+    >>> is_wide(np.array([0.01, 0.1, 1.0])), is_wide(np.array([0.01, 0.4, 0.5, 0.9]))
+    (True, False)
+    """
+    low, middle, high = np.quantile(values, [0, 0.5, 1], method="lower").astype(float)
+    if low <= 0 or high <= WIDE * low:
+        return False
+    return bool(middle**2 < np.sqrt(low * high) * (low + high) / 2)  # nearer to the geometric middle
 
 
 def _scale(column: list[Any]) -> Scale:
