@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pathlib
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Column, Table
+from rich.progress import BarColumn
+from rich.table import Table
 
 from experiments import _report
 from experiments._contract import Common, Experiment
-from jaxnets import sweep
+from jaxnets import check, status, sweep
 from jaxnets.check import InputError
-from jaxnets.sweep import Grid, Plan, SweepResult
+from jaxnets.sweep import Grid, Plan, SweepResult, Trial
+from jaxnets.sweep import pictures as pictures_of
 from jaxnets.sweep.pictures import png, spaced
 from jaxnets.sweep.ranking import Ranking, is_better_low
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.report import conclusion, word, write_report
-from jaxnets.sweep.results import write
+from jaxnets.sweep.results import STOPPED, last_numbers, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,6 +39,10 @@ MOST_POINTS = 20
 """Lines of the table in the terminal; the files have all."""
 MOST_VALUES = 40
 """Of a name, for a heat map to be drawn over it."""
+PAUSE, PLAIN_PAUSE = 0.1, 1.0
+"""Seconds between two changes of the progress line; between two plain lines where nobody watches."""
+LOWEST = {"auto": None, "minimize": True, "maximize": False}
+"""Whether small is good, by direction."""
 
 
 def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]]) -> int:
@@ -43,34 +52,44 @@ def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any
         raise InputError("--resume and --fresh, allowed is one of them")
     if common.share and (common.halving or common.lanes is None):
         raise InputError("--share, allowed with --lanes NUM (the same for all) and without --halving")
-    for name, (hparams, settings) in rows.items():
-        out = common.out or pathlib.Path("runs") / experiment.name
-        out = out / name if len(rows) > 1 else out
-        trial = experiment.trial(hparams, settings)._replace(name=f"{experiment.name} {name}")
-        like = out if common.resume or common.share else None
-        size = common.lanes if common.share else None  # measured by nobody, so all that share agree
-        plan = sweep.plan(
-            trial, grid, seeds=common.seeds or 1, lanes=common.lanes, chunk_size=size, like=like
-        )
-        print(plan, flush=True)
-        if not common.plan:
-            _report.prepare(out)
-            _sweep_row(plan, common, out)
+    try:
+        for name, (hparams, settings) in rows.items():
+            out = common.out or pathlib.Path("runs") / experiment.name
+            trial = experiment.trial(hparams, settings)._replace(name=f"{experiment.name} {name}")
+            _sweep_row(trial, grid, common, out / name if len(rows) > 1 else out)
+    except KeyboardInterrupt:
+        print(f"\n{_stopped(sys.argv[1:])}", file=sys.stderr, flush=True)
+        os._exit(130)  # as in __main__: compiled programs may still run
     return 0
 
 
-def _sweep_row(plan: Plan, common: Common, out: pathlib.Path) -> None:
-    with progress(plan) as report:
+def _sweep_row(trial: Trial, grid: Grid, common: Common, out: pathlib.Path) -> None:
+    like = out if common.resume or common.share else None
+    size = common.lanes if common.share else None  # measured by nobody, so all that share agree
+    plan = sweep.plan(trial, grid, seeds=common.seeds or 1, lanes=common.lanes, chunk_size=size, like=like)
+    metric, lowest = metric_of(plan, common.metric), LOWEST[common.direction]
+    print(plan, flush=True)
+    if common.plan:
+        return
+    _report.prepare(out)
+    is_low = is_better_low(metric) if lowest is None else lowest
+    with progress(plan.num_cells, metric, lowest=is_low, console=Console(stderr=True)) as report:
         ways = {"resume": common.resume, "fresh": common.fresh, "report": report}
         if common.halving:
-            metric = main_metric([*plan.parts[0].program.metrics])
-            result = sweep.halve(plan, metric, out=out, **ways)
+            result = sweep.halve(plan, metric, lowest=is_low, out=out, **ways)
         else:
             result = sweep.run(plan, out, share=common.share, **ways)
+    if not common.metric and not common.halving:
+        metric = main_metric(result.metrics)  # an experiment's own final numbers are known only now
+    _write(plan, result, metric, lowest, out)
+
+
+def _write(plan: Plan, result: SweepResult, metric: str, lowest: bool | None, out: pathlib.Path) -> None:
+    """Tables, pictures and the report, in files and in the terminal."""
     for line in result.damaged:
         print(f"made anew: {line}", file=sys.stderr)
-    ranking = result.ranking(main_metric(result.metrics))
     result.to_csv(out / "table.csv")
+    ranking = result.ranking(metric, lowest=lowest)
     write(out / "points.csv", ranking.table.sort_index().to_csv(index=False).encode())
     _report.show(_table(plan, ranking))
     pictures = _pictures(result, ranking)
@@ -81,6 +100,21 @@ def _sweep_row(plan: Plan, common: Common, out: pathlib.Path) -> None:
     print(conclusion(ranking))
     names = ["table.csv", "points.csv", *(f"{name}.png" for name in pictures), "report.html"]
     print(*(out / name for name in names), sep="\n")
+
+
+def metric_of(plan: Plan, wanted: str | None) -> str:
+    """The metric by which points are compared: the one that is wanted, or the main one.
+
+    Raises:
+        InputError: it is known that there will be none of that name.
+    """
+    program = plan.parts[0].program
+    tree = program.advance.out_tree
+    _, _, final = jax.tree.unflatten(tree, range(tree.num_leaves))
+    known = [*program.metrics, *final]
+    if wanted is not None and plan.trial.evaluate is None:
+        check.choice("metric", wanted, known)
+    return wanted or main_metric(known)
 
 
 def main_metric(names: list[str]) -> str:
@@ -105,46 +139,104 @@ def _table(plan: Plan, ranking: Ranking) -> Table:
 
 
 def _pictures(result: SweepResult, ranking: Ranking) -> dict[str, tuple[str, Figure]]:
-    """By file name, with a line each: a curve over one name that is a number, a heat map of each two."""
-    names, metric, pictures = result.names, ranking.metric, {}
-    what = spaced(metric)
+    """By file name, with a line about each."""
+    names, metric, what = result.names, ranking.metric, spaced(ranking.metric)
+    pictures = {}
     if len(names) == 1 and result.columns[names[0]].dtype != object:
-        pictures["curve"] = (
-            f"{what} by {names[0]}: mean and spread over seeds",
-            result.curve(names[0], metric),
-        )
-    few = [name for name in names if len(set(result.columns[name].tolist())) <= MOST_VALUES]
-    for x, y in itertools.combinations(few, 2):
+        line = f"{what} by {spaced(names[0])}: mean and spread over seeds"
+        pictures["curve"] = line, result.curve(names[0], metric)
+    for x, y in filter(partial(_fill_a_plane, result), itertools.combinations(names, 2)):
         file = "heatmap" if len(names) == 2 else f"heatmap_{x}_{y}"
-        pictures[file] = (
-            f"{what} by {x} and {y}: mean; hatched where a run diverged",
-            result.heatmap(x, y, metric),
+        line = f"{what} by {spaced(x)} and {spaced(y)}: mean; hatched where a run diverged"
+        pictures[file] = line, result.heatmap(x, y, metric)
+    if len(names) > 2 or (len(names) == 2 and not pictures):
+        line = f"{what} over all names: a line a point, which ends at its mean"
+        pictures["parallel"] = line, pictures_of.parallel(ranking)
+    return pictures | _histories(result, ranking)
+
+
+def _histories(result: SweepResult, ranking: Ranking) -> dict[str, tuple[str, Figure]]:
+    """A metric over the steps by each name whose values come again, or else by the first one."""
+    if len(result.steps) < 2 or not result.names:
+        return {}
+    metric = ranking.metric if ranking.metric in result.history else main_metric([*result.history])
+    again = [name for name in result.names if _num_values(result, name) < len(ranking.table)]
+    names = [name for name in again if _num_values(result, name) <= MOST_VALUES] or result.names[:1]
+    spread = ": mean and spread over seeds" if _num_values(result, "seed") > 1 else ""
+    return {
+        "curves" if len(names) == 1 else f"curves_{name}": (
+            f"{spaced(metric)} over the steps by {spaced(name)}{spread}",
+            result.curves(metric, by=name, ranking=ranking),
         )
-    return pictures
+        for name in names
+    }
+
+
+def _fill_a_plane(result: SweepResult, names: tuple[str, str]) -> bool:
+    """Whether a heat map over two names has few rows and columns, and cells in most of its places."""
+    x, y = (_num_values(result, name) for name in names)
+    pairs = set(zip(*(result.columns[name].tolist() for name in names), strict=True))
+    return max(x, y) <= MOST_VALUES and 2 * len(pairs) > x * y
+
+
+def _num_values(result: SweepResult, name: str) -> int:
+    return len(set(result.columns[name].tolist()))
+
+
+class News:
+    """What the progress line says: cells done, the best number so far, and the time left.
+
+    Args:
+        num_cells: of the sweep.
+        metric: of which the best is said.
+        lowest: whether small is good.
+    """
+
+    def __init__(self, num_cells: int, metric: str, *, lowest: bool) -> None:
+        self.begun, self.num_cells, self.done = time.monotonic(), num_cells, 0
+        self.metric, self.better, self.best = metric, np.fmin if lowest else np.fmax, np.nan
+
+    def hear(self, done: int, arrays: Arrays) -> None:
+        """Takes note of a finished chunk."""
+        self.done = done
+        numbers = arrays.get(f"final/{self.metric}", arrays.get(f"history/{self.metric}"))
+        if numbers is not None:
+            numbers = last_numbers(numbers) if numbers.ndim > 1 else numbers
+            is_ranked = np.isfinite(numbers) & ~np.isin(arrays["status"], (status.DIVERGED, STOPPED))
+            self.best = self.better.reduce(numbers[is_ranked], initial=self.best)
+
+    def __str__(self) -> str:
+        best = f", best {spaced(self.metric)} {self.best:.4g}" if np.isfinite(self.best) else ""
+        left = (time.monotonic() - self.begun) * (self.num_cells / self.done - 1) if self.done else None
+        time_left = f", {left:.0f} s left" if left is not None else ""
+        return f"{self.done} of {self.num_cells} cells{best}{time_left}"
 
 
 @contextmanager
-def progress(plan: Plan) -> Iterator[Callable[[int, Arrays], None]]:
-    """A line with cells done, the best so far and the time left; plain lines where nobody watches."""
-    begun, best, console = time.monotonic(), [], Console(stderr=True)
+def progress(
+    num_cells: int, metric: str, *, lowest: bool, console: Console
+) -> Iterator[Callable[[int, Arrays], None]]:
+    """A line that says how far the sweep is; where nobody watches, a plain line now and then."""
+    news, shown = News(num_cells, metric, lowest=lowest), -np.inf
+    pause = PAUSE if console.is_terminal else PLAIN_PAUSE
 
-    def news(done: int, arrays: Arrays) -> str:
-        names = [name.partition("/")[2] for name in arrays if name.startswith("history/")]
-        if names:
-            metric = main_metric(names)
-            values = np.where(arrays["status"] == 1, np.nan, arrays[f"history/{metric}"][:, -1])
-            if np.isfinite(values).any():
-                lowest = is_better_low(metric)
-                best.append((np.nanmin if lowest else np.nanmax)(values))
-                best[:] = [min(best) if lowest else max(best)]
-        so_far = f", best {metric.replace('_', ' ')} {best[0]:.4g}" if best else ""
-        left = (time.monotonic() - begun) * (plan.num_cells / done - 1) if done else np.inf
-        return f"{done} of {plan.num_cells} cells{so_far}" + f", {left:.0f} s left" * bool(done)
+    def report(done: int, arrays: Arrays) -> None:
+        nonlocal shown
+        news.hear(done, arrays)
+        if done == num_cells or time.monotonic() - shown > pause:
+            show(done, str(news))
+            shown = time.monotonic()
 
-    if not console.is_terminal:
-        yield lambda done, arrays: print(news(done, arrays), file=sys.stderr, flush=True)
-        return
-    what = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True), markup=False)
-    with Progress(BarColumn(20), what, console=console, expand=True, transient=True) as bar:
-        task = bar.add_task(f"0 of {plan.num_cells} cells", total=plan.num_cells)
-        yield lambda done, arrays: bar.update(task, completed=done, description=news(done, arrays))
+    if console.is_terminal:
+        with _report.live_line(console, num_cells, BarColumn(20)) as show:
+            show(0, str(news))
+            yield report
+    else:
+        show = lambda done, text: print(text, file=sys.stderr, flush=True)  # noqa: E731
+        yield report
+
+
+def _stopped(words: list[str]) -> str:
+    """What is said after Ctrl-C: the command that goes on."""
+    words = [word for word in words if word not in ("--fresh", "--resume")]
+    return f"stopped; go on with: python -m experiments {shlex.join([*words, '--resume'])}"

@@ -282,6 +282,11 @@ def test_parallel_coordinates_draw_what_failed_grey_and_dashed():
     axes.figure.canvas.draw()
 
 
+def test_of_equal_values_the_first_one_is_the_best_line():
+    axes = plot.parallel({"rate": [0.0, 0.5, 1.0]}, np.array([1.0, 1.0, 0.5]), label="accuracy").axes[0]
+    assert [line[0, 1] for line in parallel_lines(axes)] == [1.0, 0.5, 0.0]
+
+
 @pytest.mark.parametrize("num", [1, 1000])
 def test_parallel_coordinates_of_any_number_of_points_are_drawn(num):
     generator = np.random.default_rng(0)

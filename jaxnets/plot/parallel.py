@@ -194,7 +194,7 @@ def _draw_known(
     mapped = ScalarMappable(
         (LogNorm if is_wide(values) else Normalize)(low, high), "cividis" if is_low else "cividis_r"
     )
-    worst_first = np.argsort(-values if is_low else values, kind="stable")
+    worst_first = np.argsort(values if is_low else -values, kind="stable")[::-1]
     heights, values = heights[worst_first], values[worst_first]
     colours = mapped.to_rgba(values)
     faint = float(np.clip(30 / len(values), 0.12, 0.85))

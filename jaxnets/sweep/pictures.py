@@ -68,12 +68,15 @@ def curves(
         label = text + _fate(here["status"])
         x[label] = steps[cells[0], is_made]
         series[label] = _to_the_end(histories[cells][:, is_made], x[label], here["status"], here["step"])
+    numbers = np.concatenate([np.ravel(values) for values in series.values()])
+    finite = numbers[np.isfinite(numbers)]
     figure = plot.curves(
         x, series, x_label="step", y_label=spaced(metric),
-        title=_title(by, metric, len(firsts), len(ranking.names)),
-        log_y=_spans_decades([*series.values()]), count_ended=False,
+        title=_title(by, metric, len(firsts), len(ranking.names)) if finite.size else "no number is finite",
+        log_y=finite.size > 0 and is_wide(finite), count_ended=False,
     )  # fmt: skip
-    figure.axes[0].get_legend().set_title(spaced(by))
+    legend = figure.axes[0].get_legend()
+    legend.set(title=spaced(by), loc="upper left", bbox_to_anchor=(1.01, 1.0), frame_on=False)
     return figure
 
 
@@ -150,10 +153,3 @@ def _title(by: str, metric: str, num_values: int, num_names: int) -> str:
     first = f"the best {MOST_LINES} of {num_values}" if num_values > MOST_LINES else "best first"
     others = "; other names at their best" if num_names > 1 else ""
     return textwrap.fill(f"{spaced(metric)} by {spaced(by)}, {first}{others}", 64)
-
-
-def _spans_decades(series: list[np.ndarray]) -> bool:
-    """Whether numbers, those that are there, are better seen by their logarithms."""
-    numbers = np.concatenate([np.ravel(values) for values in series])
-    finite = numbers[np.isfinite(numbers)]
-    return finite.size > 0 and is_wide(finite)

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 2000
 """Rows of the table; the best ones where there are more."""
+WIDE_INCHES = 7.5
+"""A wider picture has a line of its own."""
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 70rem; margin: 2rem auto }
 body { padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
-figure { display: inline-block; margin: 0 1rem 1rem 0 } img { max-width: 100% }
+section { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(28rem, 100%), 1fr)); gap: 1.5rem }
+figure { margin: 0 } figure.wide { grid-column: 1 / -1 } img { max-width: 100% }
+figcaption { color: #4a5568; font-size: .9rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { text-align: right; padding: .2rem .7rem; border-bottom: 1px solid #e2e8f0; white-space: nowrap }
 th { cursor: pointer; user-select: none; position: sticky; top: 0; background: #fff }
@@ -75,7 +79,7 @@ def page(result: SweepResult, ranking: Ranking, *, title: str, figures: Mapping[
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f"<style>{STYLE}</style></head><body><h1>{html.escape(title)}</h1>"
-        f"<p>{html.escape(summary)}.</p><p>{html.escape(conclusion(ranking))}.</p>{pictures}"
+        f"<p>{html.escape(summary)}.</p><p>{html.escape(conclusion(ranking))}.</p><section>{pictures}</section>"
         f'<h2>Cells</h2><div class="wide">{_table(result, ranking)}</div><script>{SCRIPT}</script>'
         "</body></html>"
     )
@@ -101,7 +105,8 @@ def word(value: Any) -> str:
 def _picture(line: str, figure: Figure) -> str:
     source, text = base64.b64encode(png(figure)).decode(), html.escape(line)
     image = f'<img src="data:image/png;base64,{source}" alt="{text}">'
-    return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
+    kind = ' class="wide"' if figure.get_figwidth() > WIDE_INCHES else ""
+    return f"<figure{kind}>{image}<figcaption>{text}</figcaption></figure>"
 
 
 def _table(result: SweepResult, ranking: Ranking) -> str:

@@ -68,7 +68,7 @@ class SweepResult:
             for name in names
             if name.startswith("history/")
         }
-        columns |= {name: _last(values) for name, values in history.items()}
+        columns |= {name: last_numbers(values) for name, values in history.items()}
         columns |= {
             name.partition("/")[2]: _joined(chunks, name)[order]
             for name in names
@@ -191,7 +191,7 @@ def _joined(chunks: list[Arrays], name: str) -> np.ndarray:
     return np.concatenate(full)
 
 
-def _last(values: np.ndarray) -> np.ndarray:
+def last_numbers(values: np.ndarray) -> np.ndarray:
     """The last number of each history."""
     known = ~np.isnan(values)
     place = values.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
