@@ -67,7 +67,8 @@ def _sweep_row(trial: Trial, grid: Grid, common: Common, out: pathlib.Path) -> N
     like = out if common.resume or common.share else None
     size = common.lanes if common.share else None  # measured by nobody, so all that share agree
     plan = sweep.plan(trial, grid, seeds=common.seeds or 1, lanes=common.lanes, chunk_size=size, like=like)
-    metric, lowest = metric_of(plan, common.metric), LOWEST[common.direction]
+    metric = metric_of(plan, common.metric, has_history=common.halving)
+    lowest = LOWEST[common.direction]
     print(plan, flush=True)
     if common.plan:
         return
@@ -102,17 +103,20 @@ def _write(plan: Plan, result: SweepResult, metric: str, lowest: bool | None, ou
     print(*(out / name for name in names), sep="\n")
 
 
-def metric_of(plan: Plan, wanted: str | None) -> str:
+def metric_of(plan: Plan, wanted: str | None, *, has_history: bool) -> str:
     """The metric by which points are compared: the one that is wanted, or the main one.
 
+    Args:
+        has_history: whether it must be known on the way.
+
     Raises:
-        InputError: it is known that there will be none of that name.
+        InputError: it is known already that there will be none of that name.
     """
     program = plan.parts[0].program
     tree = program.advance.out_tree
     _, _, final = jax.tree.unflatten(tree, range(tree.num_leaves))
-    known = [*program.metrics, *final]
-    if wanted is not None and plan.trial.evaluate is None:
+    known = [*program.metrics, *([] if has_history else final)]
+    if wanted is not None and (has_history or plan.trial.evaluate is None):
         check.choice("metric", wanted, known)
     return wanted or main_metric(known)
 
