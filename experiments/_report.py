@@ -27,6 +27,9 @@ from experiments._run import Refusal, Result
 from jaxnets.check import InputError
 from jaxnets.sweep.pictures import png
 
+REFRESHES = 4
+"""Of a live line, each second; one takes some milliseconds."""
+
 
 def records(results: list[Result | Refusal]) -> list[dict[str, Any]]:
     """The table: mean and standard deviation over seeds of every metric, and seconds."""
@@ -223,7 +226,8 @@ def progress_line(console: Console, num_rows: int) -> Iterator[tuple[Any, Any]]:
 def live_line(console: Console, total: int, *columns: ProgressColumn) -> Iterator[Callable[[int, str], None]]:
     """A line at the end of the terminal: columns and a text; gives what changes it."""
     what = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True), markup=False)
-    with Progress(*columns, what, console=console, expand=True, transient=True) as bar:
+    look = {"expand": True, "transient": True, "refresh_per_second": REFRESHES}
+    with Progress(*columns, what, console=console, **look) as bar:
         task = bar.add_task("", total=total)
         yield lambda completed, text: bar.update(task, completed=completed, description=text)
 

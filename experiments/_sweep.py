@@ -30,7 +30,7 @@ from jaxnets.sweep.pictures import png, spaced
 from jaxnets.sweep.ranking import Ranking, is_better_low
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.report import conclusion, word, write_report
-from jaxnets.sweep.results import STOPPED, last_numbers, write
+from jaxnets.sweep.results import STOPPED, joined, last_numbers, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,7 @@ MOST_POINTS = 20
 """Lines of the table in the terminal; the files have all."""
 MOST_VALUES = 40
 """Of a name, for a heat map to be drawn over it."""
-PAUSE, PLAIN_PAUSE = 0.1, 1.0
+PAUSE, PLAIN_PAUSE = 0.25, 1.0
 """Seconds between two changes of the progress line; between two plain lines where nobody watches."""
 LOWEST = {"auto": None, "minimize": True, "maximize": False}
 """Whether small is good, by direction."""
@@ -200,14 +200,16 @@ class News:
         self.begun, self.num_cells, self.done = time.monotonic(), num_cells, 0
         self.metric, self.better, self.best = metric, np.fmin if lowest else np.fmax, np.nan
 
-    def hear(self, done: int, arrays: Arrays) -> None:
-        """Takes note of a finished chunk."""
+    def hear(self, done: int, chunks: list[Arrays]) -> None:
+        """Takes note of finished chunks."""
         self.done = done
-        numbers = arrays.get(f"final/{self.metric}", arrays.get(f"history/{self.metric}"))
-        if numbers is not None:
-            numbers = last_numbers(numbers) if numbers.ndim > 1 else numbers
-            is_ranked = np.isfinite(numbers) & ~np.isin(arrays["status"], (status.DIVERGED, STOPPED))
-            self.best = self.better.reduce(numbers[is_ranked], initial=self.best)
+        for name in (f"final/{self.metric}", f"history/{self.metric}"):
+            found = [arrays for arrays in chunks if name in arrays]
+            if found:
+                codes, numbers = joined(found, "status"), joined(found, name)
+                numbers = last_numbers(numbers) if numbers.ndim > 1 else numbers
+                is_ranked = np.isfinite(numbers) & (codes != status.DIVERGED) & (codes != STOPPED)
+                self.best = self.better.reduce(numbers, initial=self.best, where=is_ranked)
 
     def __str__(self) -> str:
         best = f", best {spaced(self.metric)} {self.best:.4g}" if np.isfinite(self.best) else ""
@@ -221,13 +223,15 @@ def progress(
     num_cells: int, metric: str, *, lowest: bool, console: Console
 ) -> Iterator[Callable[[int, Arrays], None]]:
     """A line that says how far the sweep is; where nobody watches, a plain line now and then."""
-    news, shown = News(num_cells, metric, lowest=lowest), -np.inf
+    news, heard, shown = News(num_cells, metric, lowest=lowest), [], -np.inf
     pause = PAUSE if console.is_terminal else PLAIN_PAUSE
 
     def report(done: int, arrays: Arrays) -> None:
         nonlocal shown
-        news.hear(done, arrays)
-        if done == num_cells or time.monotonic() - shown > pause:
+        heard.append(arrays)
+        if done == num_cells or time.monotonic() - shown > pause:  # looking at each chunk at once would cost
+            news.hear(done, heard)
+            heard.clear()
             show(done, str(news))
             shown = time.monotonic()
 

@@ -143,8 +143,9 @@ def chunk(*losses, final, codes):
 def test_the_best_so_far_is_of_all_chunks_and_never_of_one_that_diverged(metric, lowest, best):
     news = _sweep.News(10, metric, lowest=lowest)
     assert str(news) == "0 of 10 cells"
-    news.hear(2, chunk([1, 0.5], [1, 9], final=[0.9, 1.0], codes=[0, 1]))  # the second one diverged
-    news.hear(4, chunk([0.75, np.nan], [0.1, 0.1], final=[0.8, np.nan], codes=[2, 3]))  # converged, stopped
+    news.hear(2, [chunk([1, 0.5], [1, 9], final=[0.9, 1.0], codes=[0, 1])])  # the second one diverged
+    ended = [chunk([0.75, np.nan], final=[0.8], codes=[2]), chunk([0.1], final=[np.nan], codes=[3])]
+    news.hear(4, ended)  # one has converged, one was stopped
     said = f", best {metric.replace('_', ' ')} {best}" if best else ""
     assert str(news).startswith(f"4 of 10 cells{said}, ")
     assert str(news).endswith(" s left")

@@ -60,19 +60,17 @@ class SweepResult:
         for name in plan.grid.names:
             columns[name] = _column([points[point][name] for point in of_point])
         columns["seed"] = np.array(plan.seeds, np.int64)[cells % len(plan.seeds)]
-        columns["status"] = np.array(STATUSES)[_joined(chunks, "status")[order]]
-        columns["step"] = _joined(chunks, "kept_steps")[order]
+        columns["status"] = np.array(STATUSES)[joined(chunks, "status")[order]]
+        columns["step"] = joined(chunks, "kept_steps")[order]
         names = dict.fromkeys(name for chunk in chunks for name in chunk)
         history = {
-            name.partition("/")[2]: _joined(chunks, name)[order]
+            name.partition("/")[2]: joined(chunks, name)[order]
             for name in names
             if name.startswith("history/")
         }
         columns |= {name: last_numbers(values) for name, values in history.items()}
         columns |= {
-            name.partition("/")[2]: _joined(chunks, name)[order]
-            for name in names
-            if name.startswith("final/")
+            name.partition("/")[2]: joined(chunks, name)[order] for name in names if name.startswith("final/")
         }
         longest = max((part.program for part in plan.parts), key=lambda program: program.num_segments)
         steps_of = np.full((len(cells), longest.num_segments), np.nan)
@@ -175,7 +173,7 @@ def write(path: str | Path, content: bytes) -> None:
         raise InputError(f"{path}: {error.strerror or error}") from None
 
 
-def _joined(chunks: list[Arrays], name: str) -> np.ndarray:
+def joined(chunks: list[Arrays], name: str) -> np.ndarray:
     """One array of all chunks; NaN where a chunk has none, or a shorter history."""
     parts = [chunk.get(name) for chunk in chunks]
     longest = max((part.shape[1] for part in parts if part is not None and part.ndim > 1), default=0)
