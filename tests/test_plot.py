@@ -274,7 +274,7 @@ def test_parallel_coordinates_draw_what_failed_grey_and_dashed():
     columns = {"rate": np.array([1.0, 2.0, 3.0, 4.0]), "l2": np.array([0, 1e-4, 1, 0])}
     lost = np.array([True, False, False, True])
     axes = plot.parallel(columns, np.array([1.0, 2.0, np.nan, np.nan]), label="loss", lost=lost).axes[0]
-    assert set(words(axes)) == {"best: 2", "diverged: 2", "no number: 1"}
+    assert set(words(axes)) == {"best: 2", "diverged: 2", "without a number: 1"}
     dashed = next(drawn for drawn in axes.collections if drawn.get_label() == "diverged: 2")
     assert dashed.get_linestyle()[0][1] is not None
     heights = [line[:, 1].tolist() for line in dashed.get_segments()]

@@ -71,9 +71,18 @@ def test_lines_end_where_runs_diverged_or_were_stopped():
     expected = {
         "1": [2, 1, 0], "4": [2, 2, 2], "2 (diverged)": [2, 1, np.nan], "3 (stopped)": [2, np.nan, np.nan]
     }  # fmt: skip
-    assert list(lines(axes)) == list(expected)
+    assert list(lines(axes)) == ["1", "4", "3 (stopped)", "2 (diverged)"]
     for label, values in expected.items():
         np.testing.assert_array_equal(lines(axes)[label], values)
+
+
+def test_the_best_point_is_first_and_what_diverged_is_last():
+    status = ["stopped", "diverged", "ok", "stopped", "ok"]
+    result = made(
+        metric=[0.0, 0.0, 3.0, 0.0, 2.0], rate=[1, 2, 3, 4, 5], status=status, kept=[10, 25, 30, 20, 30]
+    )
+    assert result.ranking("loss").table["rate"].tolist() == [5, 3, 4, 1, 2]
+    assert result.ranking("loss", lowest=False).table["rate"].tolist() == [3, 5, 4, 1, 2]
 
 
 def test_of_many_values_the_best_eight_are_drawn_each_at_its_best_point():

@@ -74,7 +74,7 @@ def parallel(
     heights = np.stack([scale.heights for scale in scales], axis=1)
     known = np.isfinite(values) & ~lost
     _draw_grey(axes, heights[lost], "diverged", "--")
-    _draw_grey(axes, heights[~known & ~lost], "no number", "-")
+    _draw_grey(axes, heights[~known & ~lost], "without a number", "-")
     if known.any():
         _draw_known(axes, heights[known], values[known], label, lowest_is_best)
     _explain(axes)
@@ -97,11 +97,10 @@ def _scale(column: list[Any]) -> Scale:
     distinct = list(dict.fromkeys(column))
     if not all(map(_is_number, distinct)):
         return _categories(column, distinct)
-    numbers = np.array(column, np.float64)
-    positive = np.unique(numbers[numbers > 0])
-    if not is_wide(numbers) and len(distinct) <= FEW and positive.size and is_wide(positive):
-        return _categories(column, sorted(distinct))  # 0 beside 1e-5 and 1
-    return _numbers(numbers)
+    scale = _numbers(np.array(column, np.float64))
+    gaps = np.diff(np.unique(scale.heights))
+    is_crowded = len(distinct) <= FEW and gaps.size > 0 and gaps.min() < LEAST_GAP  # as 0, 1e-5 and 1
+    return _categories(column, sorted(distinct)) if is_crowded else scale
 
 
 def _categories(column: list[Any], distinct: list[Any]) -> Scale:

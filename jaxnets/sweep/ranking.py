@@ -72,6 +72,8 @@ class Ranking(NamedTuple):
 def ranked(columns: Arrays, names: tuple[str, ...], metric: str, *, lowest: bool | None = None) -> Ranking:
     """The points in the order of their means; those of equal means in the grid's order.
 
+    Of those without a mean, the ones that were stopped late come first, those with a diverged seed last.
+
     Args:
         columns: of a sweep's table.
         names: of the grid.
@@ -80,8 +82,11 @@ def ranked(columns: Arrays, names: tuple[str, ...], metric: str, *, lowest: bool
     """
     of_cell, table = over_seeds(columns, names, metric)
     lowest = is_better_low(metric) if lowest is None else lowest
-    means = table["mean"].to_numpy()
-    order = np.argsort(np.where(np.isfinite(means), means if lowest else -means, np.inf), kind="stable")
+    means, steps = table["mean"].to_numpy(), np.bincount(of_cell, columns["step"])
+    is_known = np.isfinite(means)
+    far = np.where(is_known, 0, -steps)
+    diverged = np.where(is_known, 0, table["diverged"] > 0)
+    order = np.lexsort((far, diverged, np.where(is_known, means if lowest else -means, np.inf)))
     return Ranking(table.iloc[order], of_cell, names, metric, lowest)
 
 
