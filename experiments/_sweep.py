@@ -5,32 +5,28 @@ from __future__ import annotations
 import itertools
 import os
 import pathlib
+import re
 import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn
 from rich.table import Table
 
 from experiments import _report
 from experiments._contract import Common, Experiment
-from jaxnets import check, status, sweep
+from experiments._progress import progress
+from jaxnets import check, sweep
 from jaxnets.check import InputError
 from jaxnets.sweep import Grid, Plan, SweepResult, Trial
 from jaxnets.sweep import pictures as pictures_of
 from jaxnets.sweep.pictures import png, spaced
 from jaxnets.sweep.ranking import Ranking, is_better_low
-from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.report import conclusion, word, write_report
-from jaxnets.sweep.results import STOPPED, joined, last_numbers, write
+from jaxnets.sweep.results import write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,8 +35,8 @@ MOST_POINTS = 20
 """Lines of the table in the terminal; the files have all."""
 MOST_VALUES = 40
 """Of a name, for a heat map to be drawn over it."""
-PAUSE, PLAIN_PAUSE = 0.25, 1.0
-"""Seconds between two changes of the progress line; between two plain lines where nobody watches."""
+PICTURES = re.compile(r"(curve|parallel|(curves|heatmap)(_\w+)?)\.png")
+"""Names of the pictures that a sweep may have; those of an earlier one are removed."""
 LOWEST = {"auto": None, "minimize": True, "maximize": False}
 """Whether small is good, by direction."""
 
@@ -94,6 +90,9 @@ def _write(plan: Plan, result: SweepResult, metric: str, lowest: bool | None, ou
     write(out / "points.csv", ranking.table.sort_index().to_csv(index=False).encode())
     _report.show(_table(plan, ranking))
     pictures = _pictures(result, ranking)
+    for path in out.iterdir():
+        if PICTURES.fullmatch(path.name):  # of another grid, perhaps
+            path.unlink(missing_ok=True)
     for name, (_, figure) in pictures.items():
         write(out / f"{name}.png", png(figure))
     title = f"{plan.trial.name} on {plan.data_name}"
@@ -185,63 +184,6 @@ def _fill_a_plane(result: SweepResult, names: tuple[str, str]) -> bool:
 
 def _num_values(result: SweepResult, name: str) -> int:
     return len(set(result.columns[name].tolist()))
-
-
-class News:
-    """What the progress line says: cells done, the best number so far, and the time left.
-
-    Args:
-        num_cells: of the sweep.
-        metric: of which the best is said.
-        lowest: whether small is good.
-    """
-
-    def __init__(self, num_cells: int, metric: str, *, lowest: bool) -> None:
-        self.begun, self.num_cells, self.done = time.monotonic(), num_cells, 0
-        self.metric, self.better, self.best = metric, np.fmin if lowest else np.fmax, np.nan
-
-    def hear(self, done: int, chunks: list[Arrays]) -> None:
-        """Takes note of finished chunks."""
-        self.done = done
-        for name in (f"final/{self.metric}", f"history/{self.metric}"):
-            found = [arrays for arrays in chunks if name in arrays]
-            if found:
-                codes, numbers = joined(found, "status"), joined(found, name)
-                numbers = last_numbers(numbers) if numbers.ndim > 1 else numbers
-                is_ranked = np.isfinite(numbers) & (codes != status.DIVERGED) & (codes != STOPPED)
-                self.best = self.better.reduce(numbers, initial=self.best, where=is_ranked)
-
-    def __str__(self) -> str:
-        best = f", best {spaced(self.metric)} {self.best:.4g}" if np.isfinite(self.best) else ""
-        left = (time.monotonic() - self.begun) * (self.num_cells / self.done - 1) if self.done else None
-        time_left = f", {left:.0f} s left" if left is not None else ""
-        return f"{self.done} of {self.num_cells} cells{best}{time_left}"
-
-
-@contextmanager
-def progress(
-    num_cells: int, metric: str, *, lowest: bool, console: Console
-) -> Iterator[Callable[[int, Arrays], None]]:
-    """A line that says how far the sweep is; where nobody watches, a plain line now and then."""
-    news, heard, shown = News(num_cells, metric, lowest=lowest), [], -np.inf
-    pause = PAUSE if console.is_terminal else PLAIN_PAUSE
-
-    def report(done: int, arrays: Arrays) -> None:
-        nonlocal shown
-        heard.append(arrays)
-        if done == num_cells or time.monotonic() - shown > pause:  # looking at each chunk at once would cost
-            news.hear(done, heard)
-            heard.clear()
-            show(done, str(news))
-            shown = time.monotonic()
-
-    if console.is_terminal:
-        with _report.live_line(console, num_cells, BarColumn(20)) as show:
-            show(0, str(news))
-            yield report
-    else:
-        show = lambda done, text: print(text, file=sys.stderr, flush=True)  # noqa: E731
-        yield report
 
 
 def _stopped(words: list[str]) -> str:

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from experiments import __main__ as command
-from experiments import _sweep
+from experiments import _progress, _sweep
 
 WORDS = ["nielsen_digits", "--dataset=iris", "--rows=matrices", "--num-steps=40", "--seeds=2", "--lanes=2"]
 GRID = ["--grid", "learning_rate=log:0.1:1000:3"]
@@ -65,9 +65,12 @@ def pictures(folder):
 
 
 def test_two_names_give_a_heat_map_and_histories_by_each(tmp_path):
+    for name in ("curves_momentum.png", "of_mine.png"):
+        (tmp_path / name).write_bytes(b"")
     words = [*WORDS, "--grid", "learning_rate=1,3", "batch_size=10,20", "--out", str(tmp_path)]
     assert command.main(words) == 0
-    assert pictures(tmp_path) == {"heatmap.png", "curves_learning_rate.png", "curves_batch_size.png"}
+    made = {"heatmap.png", "curves_learning_rate.png", "curves_batch_size.png"}
+    assert pictures(tmp_path) == made | {"of_mine.png"}  # the pictures of another grid are gone
 
 
 def test_points_that_fill_no_plane_are_lines_over_all_names(tmp_path):
@@ -141,7 +144,7 @@ def chunk(*losses, final, codes):
     [("loss", True, 0.5), ("loss", False, 0.75), ("test_accuracy", False, 0.9), ("norm", True, None)],
 )
 def test_the_best_so_far_is_of_all_chunks_and_never_of_one_that_diverged(metric, lowest, best):
-    news = _sweep.News(10, metric, lowest=lowest)
+    news = _progress.News(10, metric, lowest=lowest)
     assert str(news) == "0 of 10 cells"
     news.hear(2, [chunk([1, 0.5], [1, 9], final=[0.9, 1.0], codes=[0, 1])])  # the second one diverged
     ended = [chunk([0.75, np.nan], final=[0.8], codes=[2]), chunk([0.1], final=[np.nan], codes=[3])]
@@ -155,7 +158,7 @@ def test_the_best_so_far_is_of_all_chunks_and_never_of_one_that_diverged(metric,
 def test_the_progress_line_says_how_far_the_sweep_is(is_watched, capsys):
     written = io.StringIO()
     console = Console(file=written, force_terminal=is_watched, width=80)
-    with _sweep.progress(1000, "loss", lowest=True, console=console) as report:
+    with _progress.progress(1000, "loss", lowest=True, console=console) as report:
         for done in range(1, 1001):
             report(done, chunk([1.0], final=[0.0], codes=[0]))
     lines = (written.getvalue() if is_watched else capsys.readouterr().err).strip().split("\n")

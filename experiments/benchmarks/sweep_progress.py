@@ -20,7 +20,7 @@ import numpy as np
 import optax
 from rich.console import Console
 
-from experiments import _sweep
+from experiments._progress import progress
 from jaxnets import data, losses, models, sweep
 from jaxnets.learner import Learner, gradient
 from jaxnets.sweep import Plan
@@ -57,7 +57,7 @@ def with_line(plan: Plan, *, is_watched: bool) -> None:
     """The sweep with its progress line, on a terminal that nobody sees or in plain lines."""
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
         console = Console(file=nowhere, force_terminal=is_watched, width=100)
-        with _sweep.progress(plan.num_cells, "loss", lowest=True, console=console) as report:
+        with progress(plan.num_cells, "loss", lowest=True, console=console) as report:
             sweep.run(plan, report=report)
 
 
