@@ -77,6 +77,10 @@ class Common:
     """Lets other processes with the same words take their part of the sweep."""
     halving: bool = False
     """Only the better third of the points goes on, again and again."""
+    metric: str | None = None
+    """By what points of a sweep are compared; by default the first of the validation rows, or the loss."""
+    direction: Literal["auto", "minimize", "maximize"] = "auto"
+    """Whether small or large numbers of the metric are good; by default what its name says."""
 
 
 class Goal(NamedTuple):

@@ -12,7 +12,7 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -20,11 +20,15 @@ import jax
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from experiments._run import Refusal, Result
 from jaxnets.check import InputError
+from jaxnets.sweep.pictures import png
+
+REFRESHES = 4
+"""Of a live line, each second; one takes some milliseconds."""
 
 
 def records(results: list[Result | Refusal]) -> list[dict[str, Any]]:
@@ -180,9 +184,7 @@ def write_figures(out: pathlib.Path, figures: dict[str, Any]) -> list[pathlib.Pa
     """A PNG a figure; ``options.json`` notes their names."""
     paths = [out / f"{name}.png" for name in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=120)
-        write(path, buffer.getvalue())
+        write(path, png(figure))
     options = json.loads((out / "options.json").read_text(encoding="utf8"))
     options["pictures"] = [path.name for path in paths]
     write(out / "options.json", json.dumps(options, indent=1).encode())
@@ -206,21 +208,28 @@ def progress_line(console: Console, num_rows: int) -> Iterator[tuple[Any, Any]]:
     if not console.is_terminal:
         yield (lambda *news: None), (lambda text: print(text, file=sys.stderr, flush=True))
         return
-    what = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True), markup=False)
-    counter = TextColumn("{task.completed:.0f}/{task.total:.0f}")
-    columns = counter, BarColumn(12), TimeElapsedColumn(), what
-    with Progress(*columns, console=console, expand=True, transient=True) as bar:
-        task, finished = bar.add_task("", total=num_rows), []
+    counter, finished = TextColumn("{task.completed:.0f}/{task.total:.0f}"), []
+    with live_line(console, num_rows, counter, BarColumn(12), TimeElapsedColumn()) as show:
 
         def report(what: str, share: float, metrics: dict) -> None:
             loss = f"  loss {float(metrics['loss']):.4g}" if "loss" in metrics else ""
-            bar.update(task, description=f"{what} {share:4.0%}{loss}", completed=len(finished))
+            show(len(finished), f"{what} {share:4.0%}{loss}")
 
         def finish(text: str) -> None:
             finished.append(text)
-            bar.console.print(text, highlight=False, markup=False)
+            console.print(text, highlight=False, markup=False)
 
         yield report, finish
+
+
+@contextmanager
+def live_line(console: Console, total: int, *columns: ProgressColumn) -> Iterator[Callable[[int, str], None]]:
+    """A line at the end of the terminal: columns and a text; gives what changes it."""
+    what = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True), markup=False)
+    look = {"expand": True, "transient": True, "refresh_per_second": REFRESHES}
+    with Progress(*columns, what, console=console, **look) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda completed, text: bar.update(task, completed=completed, description=text)
 
 
 def _csv(lines: list[dict[str, Any]]) -> bytes:

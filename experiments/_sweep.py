@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import io
 import itertools
+import os
 import pathlib
+import re
+import shlex
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import jax
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Column, Table
+from rich.table import Table
 
 from experiments import _report
 from experiments._contract import Common, Experiment
-from jaxnets import sweep
+from experiments._progress import progress
+from jaxnets import check, sweep
 from jaxnets.check import InputError
-from jaxnets.sweep import Grid, Plan, SweepResult
-from jaxnets.sweep.records import Arrays
+from jaxnets.sweep import Grid, Plan, SweepResult, Trial
+from jaxnets.sweep import pictures as pictures_of
+from jaxnets.sweep.pictures import png, spaced
+from jaxnets.sweep.ranking import Ranking, is_better_low
 from jaxnets.sweep.report import conclusion, word, write_report
-from jaxnets.sweep.results import is_better_low
+from jaxnets.sweep.results import write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_POINTS = 20
 """Lines of the table in the terminal; the files have all."""
-
-
 MOST_VALUES = 40
 """Of a name, for a heat map to be drawn over it."""
+PICTURES = re.compile(r"(curve|parallel|(curves|heatmap)(_\w+)?)\.png")
+"""Names of the pictures that a sweep may have; those of an earlier one are removed."""
+LOWEST = {"auto": None, "minimize": True, "maximize": False}
+"""Whether small is good, by direction."""
 
 
 def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]]) -> int:
@@ -44,47 +48,76 @@ def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any
         raise InputError("--resume and --fresh, allowed is one of them")
     if common.share and (common.halving or common.lanes is None):
         raise InputError("--share, allowed with --lanes NUM (the same for all) and without --halving")
-    for name, (hparams, settings) in rows.items():
-        out = common.out or pathlib.Path("runs") / experiment.name
-        out = out / name if len(rows) > 1 else out
-        trial = experiment.trial(hparams, settings)._replace(name=f"{experiment.name} {name}")
-        like = out if common.resume or common.share else None
-        size = common.lanes if common.share else None  # measured by nobody, so all that share agree
-        plan = sweep.plan(
-            trial, grid, seeds=common.seeds or 1, lanes=common.lanes, chunk_size=size, like=like
-        )
-        print(plan, flush=True)
-        if not common.plan:
-            _report.prepare(out)
-            _sweep_row(plan, common, out)
+    try:
+        for name, (hparams, settings) in rows.items():
+            out = common.out or pathlib.Path("runs") / experiment.name
+            trial = experiment.trial(hparams, settings)._replace(name=f"{experiment.name} {name}")
+            _sweep_row(trial, grid, common, out / name if len(rows) > 1 else out)
+    except KeyboardInterrupt:
+        print(f"\n{_stopped(sys.argv[1:])}", file=sys.stderr, flush=True)
+        os._exit(130)  # as in __main__: compiled programs may still run
     return 0
 
 
-def _sweep_row(plan: Plan, common: Common, out: pathlib.Path) -> None:
-    with progress(plan) as report:
+def _sweep_row(trial: Trial, grid: Grid, common: Common, out: pathlib.Path) -> None:
+    like = out if common.resume or common.share else None
+    size = common.lanes if common.share else None  # measured by nobody, so all that share agree
+    plan = sweep.plan(trial, grid, seeds=common.seeds or 1, lanes=common.lanes, chunk_size=size, like=like)
+    metric = metric_of(plan, common.metric, has_history=common.halving)
+    lowest = LOWEST[common.direction]
+    print(plan, flush=True)
+    if common.plan:
+        return
+    _report.prepare(out)
+    is_low = is_better_low(metric) if lowest is None else lowest
+    with progress(plan.num_cells, metric, lowest=is_low, console=Console(stderr=True)) as report:
         ways = {"resume": common.resume, "fresh": common.fresh, "report": report}
         if common.halving:
-            metric = main_metric([*plan.parts[0].program.metrics])
-            result = sweep.halve(plan, metric, out=out, **ways)
+            result = sweep.halve(plan, metric, lowest=is_low, out=out, **ways)
         else:
             result = sweep.run(plan, out, share=common.share, **ways)
+    if not common.metric and not common.halving:
+        metric = main_metric(result.metrics)  # an experiment's own final numbers are known only now
+    _write(plan, result, metric, lowest, out)
+
+
+def _write(plan: Plan, result: SweepResult, metric: str, lowest: bool | None, out: pathlib.Path) -> None:
+    """Tables, pictures and the report, in files and in the terminal."""
     for line in result.damaged:
         print(f"made anew: {line}", file=sys.stderr)
-    metric = main_metric(result.metrics)
     result.to_csv(out / "table.csv")
-    table = result.over_seeds(metric)
-    _report.write(out / "points.csv", table.to_csv(index=False).encode())
-    _report.show(_table(plan, result, metric))
-    pictures = _pictures(result, metric)
+    ranking = result.ranking(metric, lowest=lowest)
+    write(out / "points.csv", ranking.table.sort_index().to_csv(index=False).encode())
+    _report.show(_table(plan, ranking))
+    pictures = _pictures(result, ranking)
+    for path in out.iterdir():
+        if PICTURES.fullmatch(path.name):  # of another grid, perhaps
+            path.unlink(missing_ok=True)
     for name, (_, figure) in pictures.items():
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=120)
-        _report.write(out / f"{name}.png", content.getvalue())
+        write(out / f"{name}.png", png(figure))
     title = f"{plan.trial.name} on {plan.data_name}"
-    write_report(out / "report.html", result, metric, title=title, figures=dict(pictures.values()))
-    print(conclusion(result, metric))
+    write_report(out / "report.html", result, ranking, title=title, figures=dict(pictures.values()))
+    print(conclusion(ranking))
     names = ["table.csv", "points.csv", *(f"{name}.png" for name in pictures), "report.html"]
     print(*(out / name for name in names), sep="\n")
+
+
+def metric_of(plan: Plan, wanted: str | None, *, has_history: bool) -> str:
+    """The metric by which points are compared: the one that is wanted, or the main one.
+
+    Args:
+        has_history: whether it must be known on the way.
+
+    Raises:
+        InputError: it is known already that there will be none of that name.
+    """
+    program = plan.parts[0].program
+    tree = program.advance.out_tree
+    _, _, final = jax.tree.unflatten(tree, range(tree.num_leaves))
+    known = [*program.metrics, *([] if has_history else final)]
+    if wanted is not None and (has_history or plan.trial.evaluate is None):
+        check.choice("metric", wanted, known)
+    return wanted or main_metric(known)
 
 
 def main_metric(names: list[str]) -> str:
@@ -94,63 +127,66 @@ def main_metric(names: list[str]) -> str:
     )
 
 
-def _table(plan: Plan, result: SweepResult, metric: str) -> Table:
+def _table(plan: Plan, ranking: Ranking) -> Table:
     """The best points."""
-    frame = result.over_seeds(metric).sort_values("mean", ascending=is_better_low(metric))
-    view = Table(
-        title=escape(f"{plan.trial.name}: {metric.replace('_', ' ')}"), box=None, padding=(0, 2, 0, 0)
-    )
+    view = Table(title=escape(f"{plan.trial.name}: {spaced(ranking.metric)}"), box=None, padding=(0, 2, 0, 0))
     view.title_justify = "left"
-    for name in [*result.names, "mean", "std", "seeds", "diverged"]:
-        view.add_column(escape(name.replace("_", " ")), justify="right")
-    for _, row in frame.head(MOST_POINTS).iterrows():
+    for name in [*ranking.names, "mean", "std", "seeds", "diverged"]:
+        view.add_column(escape(spaced(name)), justify="right")
+    for _, row in ranking.table.head(MOST_POINTS).astype(object).iterrows():
         numbers = [word(row["mean"]), word(row["std"]), f"{row['seeds']:.0f}", f"{row['diverged']:.0f}"]
-        view.add_row(*(escape(word(row[name])) for name in result.names), *numbers)
-    if len(frame) > MOST_POINTS:
-        view.caption = f"{len(frame) - MOST_POINTS} more in points.csv"
+        view.add_row(*(escape(word(row[name])) for name in ranking.names), *numbers)
+    if len(ranking.table) > MOST_POINTS:
+        view.caption = f"{len(ranking.table) - MOST_POINTS} more in points.csv"
     return view
 
 
-def _pictures(result: SweepResult, metric: str) -> dict[str, tuple[str, Figure]]:
-    """By file name, with a line each: a curve over one name that is a number, a heat map of each two."""
-    names, what, pictures = result.names, metric.replace("_", " "), {}
+def _pictures(result: SweepResult, ranking: Ranking) -> dict[str, tuple[str, Figure]]:
+    """By file name, with a line about each."""
+    names, metric, what = result.names, ranking.metric, spaced(ranking.metric)
+    pictures = {}
     if len(names) == 1 and result.columns[names[0]].dtype != object:
-        pictures["curve"] = (
-            f"{what} by {names[0]}: mean and spread over seeds",
-            result.curve(names[0], metric),
-        )
-    few = [name for name in names if len(set(result.columns[name].tolist())) <= MOST_VALUES]
-    for x, y in itertools.combinations(few, 2):
+        line = f"{what} by {spaced(names[0])}: mean and spread over seeds"
+        pictures["curve"] = line, result.curve(names[0], metric)
+    for x, y in filter(partial(_fill_a_plane, result), itertools.combinations(names, 2)):
         file = "heatmap" if len(names) == 2 else f"heatmap_{x}_{y}"
-        pictures[file] = (
-            f"{what} by {x} and {y}: mean; hatched where a run diverged",
-            result.heatmap(x, y, metric),
+        line = f"{what} by {spaced(x)} and {spaced(y)}: mean; hatched where a run diverged"
+        pictures[file] = line, result.heatmap(x, y, metric)
+    if len(names) > 2 or (len(names) == 2 and not pictures):
+        line = f"{what} over all names: a line a point, which ends at its mean"
+        pictures["parallel"] = line, pictures_of.parallel(ranking)
+    return pictures | _histories(result, ranking)
+
+
+def _histories(result: SweepResult, ranking: Ranking) -> dict[str, tuple[str, Figure]]:
+    """A metric over the steps by each name whose values come again, or else by the first one."""
+    if result.steps.shape[1] < 2 or not result.names:
+        return {}
+    metric = ranking.metric if ranking.metric in result.history else main_metric([*result.history])
+    again = [name for name in result.names if _num_values(result, name) < len(ranking.table)]
+    names = [name for name in again if _num_values(result, name) <= MOST_VALUES] or result.names[:1]
+    spread = ": mean and spread over seeds" if _num_values(result, "seed") > 1 else ""
+    return {
+        "curves" if len(names) == 1 else f"curves_{name}": (
+            f"{spaced(metric)} over the steps by {spaced(name)}{spread}",
+            result.curves(metric, by=name, ranking=ranking),
         )
-    return pictures
+        for name in names
+    }
 
 
-@contextmanager
-def progress(plan: Plan) -> Iterator[Callable[[int, Arrays], None]]:
-    """A line with cells done, the best so far and the time left; plain lines where nobody watches."""
-    begun, best, console = time.monotonic(), [], Console(stderr=True)
+def _fill_a_plane(result: SweepResult, names: tuple[str, str]) -> bool:
+    """Whether a heat map over two names has few rows and columns, and cells in most of its places."""
+    x, y = (_num_values(result, name) for name in names)
+    pairs = set(zip(*(result.columns[name].tolist() for name in names), strict=True))
+    return max(x, y) <= MOST_VALUES and 2 * len(pairs) > x * y
 
-    def news(done: int, arrays: Arrays) -> str:
-        names = [name.partition("/")[2] for name in arrays if name.startswith("history/")]
-        if names:
-            metric = main_metric(names)
-            values = np.where(arrays["status"] == 1, np.nan, arrays[f"history/{metric}"][:, -1])
-            if np.isfinite(values).any():
-                lowest = is_better_low(metric)
-                best.append((np.nanmin if lowest else np.nanmax)(values))
-                best[:] = [min(best) if lowest else max(best)]
-        so_far = f", best {metric.replace('_', ' ')} {best[0]:.4g}" if best else ""
-        left = (time.monotonic() - begun) * (plan.num_cells / done - 1) if done else np.inf
-        return f"{done} of {plan.num_cells} cells{so_far}" + f", {left:.0f} s left" * bool(done)
 
-    if not console.is_terminal:
-        yield lambda done, arrays: print(news(done, arrays), file=sys.stderr, flush=True)
-        return
-    what = TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True), markup=False)
-    with Progress(BarColumn(20), what, console=console, expand=True, transient=True) as bar:
-        task = bar.add_task(f"0 of {plan.num_cells} cells", total=plan.num_cells)
-        yield lambda done, arrays: bar.update(task, completed=done, description=news(done, arrays))
+def _num_values(result: SweepResult, name: str) -> int:
+    return len(set(result.columns[name].tolist()))
+
+
+def _stopped(words: list[str]) -> str:
+    """What is said after Ctrl-C: the command that goes on."""
+    words = [word for word in words if word not in ("--fresh", "--resume")]
+    return f"stopped; go on with: python -m experiments {shlex.join([*words, '--resume'])}"

@@ -99,7 +99,7 @@ def test_lanes_are_the_lone_runs(result):
         assert result.columns["seed"][cell] == seed
         for name in ("loss", "valid_accuracy"):
             np.testing.assert_allclose(result.history[name][cell], alone.history[name], rtol=1e-5)
-    assert result.steps == [20, 40, 50]
+    assert (result.steps == [20, 40, 50]).all()
 
 
 def test_a_lane_alone_is_the_lone_run_bit_for_bit():

@@ -1,11 +1,20 @@
 """``python -m experiments NAME --grid ...``: plans, runs, resumes; tables, pictures, refusals."""
 
 import csv
+import io
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
 
+import numpy as np
 import pytest
+from rich.console import Console
 
 from experiments import __main__ as command
-from experiments import _sweep
+from experiments import _progress, _sweep
 
 WORDS = ["nielsen_digits", "--dataset=iris", "--rows=matrices", "--num-steps=40", "--seeds=2", "--lanes=2"]
 GRID = ["--grid", "learning_rate=log:0.1:1000:3"]
@@ -29,7 +38,9 @@ def test_tables_and_pictures_are_written(done):
     assert len(points) == 3
     mean = sum(float(row["loss"]) for row in cells[:2]) / 2
     assert float(points[0]["mean"]) == pytest.approx(mean)
-    assert (done / "curve.png").stat().st_size > 5000
+    for picture in ("curve.png", "curves.png"):
+        assert (done / picture).stat().st_size > 5000
+    assert (done / "report.html").read_text("utf8").count("data:image/png") == 2
 
 
 def test_a_finished_sweep_is_resumed_and_not_overwritten(done, capsys):
@@ -49,10 +60,35 @@ def test_a_plan_writes_nothing(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_two_names_give_a_heat_map(tmp_path):
+def pictures(folder):
+    return {path.name for path in folder.glob("*.png")}
+
+
+def test_two_names_give_a_heat_map_and_histories_by_each(tmp_path):
+    for name in ("curves_momentum.png", "of_mine.png"):
+        (tmp_path / name).write_bytes(b"")
     words = [*WORDS, "--grid", "learning_rate=1,3", "batch_size=10,20", "--out", str(tmp_path)]
     assert command.main(words) == 0
-    assert (tmp_path / "heatmap.png").stat().st_size > 5000
+    made = {"heatmap.png", "curves_learning_rate.png", "curves_batch_size.png"}
+    assert pictures(tmp_path) == made | {"of_mine.png"}  # the pictures of another grid are gone
+
+
+def test_points_that_fill_no_plane_are_lines_over_all_names(tmp_path):
+    grid = ["--grid", "learning_rate=log:0.1:10", "batch_size=10,20", "--space=random:8"]
+    words = [*grid, "--metric=test_accuracy", "--direction=minimize", "--out", str(tmp_path)]
+    assert command.main([*WORDS, *words]) == 0
+    assert pictures(tmp_path) == {"parallel.png", "curves.png"}
+
+
+def test_the_metric_and_its_direction_are_chosen(done, capsys):
+    words = [*WORDS, *GRID, "--out", str(done), "--resume", "--metric=test_accuracy"]
+    means = np.reshape([float(row["test_accuracy"]) for row in read(done / "table.csv")], (3, 2)).mean(axis=1)
+    for direction, best in (("auto", means.max()), ("minimize", means.min())):
+        assert command.main([*words, "--direction", direction]) == 0
+        out = capsys.readouterr()
+        assert f"best test accuracy {best:.4g}" in out.out
+        assert "6 of 6 cells, best test accuracy" in out.err
+        assert [float(row["mean"]) for row in read(done / "points.csv")] == pytest.approx(means)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +100,9 @@ def test_two_names_give_a_heat_map(tmp_path):
         (["--grid", "learning_rate=1,2", "--space", "cube"], "unknown space 'cube'"),
         (["--grid", "learning_rate=1,2", "--resume", "--fresh"], "--resume and --fresh, allowed is one"),
         (["--grid", "learning_rate=1,2", "--lanes", "0"], "lanes = 0"),
+        (["--grid", "learning_rate=1,2", "--metric", "test_acuracy"], "did you mean 'test_accuracy'?"),
+        (["--grid", "learning_rate=1,2", "--metric", "test_accuracy", "--halving"], "allowed: loss"),
+        (["--grid", "learning_rate=1,2", "--direction", "up"], "minimize"),
         (["--plan"], "--plan, allowed with --grid"),
         (["--grid", "learning_rate=1,2", "--share", "--halving"], "--share, allowed with --lanes"),
     ],
@@ -89,3 +128,66 @@ def test_points_are_compared_by_the_validation_rows_or_the_loss():
     assert _sweep.main_metric(["loss", "valid_accuracy", "test_accuracy"]) == "valid_accuracy"
     assert _sweep.main_metric(["loss", "test_accuracy"]) == "loss"
     assert _sweep.main_metric(["auroc"]) == "auroc"
+
+
+def chunk(*losses, final, codes):
+    history = np.array(losses, np.float32)
+    return {
+        "status": np.array(codes, np.int8),
+        "history/loss": history,
+        "final/test_accuracy": np.array(final),
+    }
+
+
+@pytest.mark.parametrize(
+    ("metric", "lowest", "best"),
+    [("loss", True, 0.5), ("loss", False, 0.75), ("test_accuracy", False, 0.9), ("norm", True, None)],
+)
+def test_the_best_so_far_is_of_all_chunks_and_never_of_one_that_diverged(metric, lowest, best):
+    news = _progress.News(10, metric, lowest=lowest)
+    assert str(news) == "0 of 10 cells"
+    news.hear(2, [chunk([1, 0.5], [1, 9], final=[0.9, 1.0], codes=[0, 1])])  # the second one diverged
+    ended = [chunk([0.75, np.nan], final=[0.8], codes=[2]), chunk([0.1], final=[np.nan], codes=[3])]
+    news.hear(4, ended)  # one has converged, one was stopped
+    said = f", best {metric.replace('_', ' ')} {best}" if best else ""
+    assert str(news).startswith(f"4 of 10 cells{said}, ")
+    assert str(news).endswith(" s left")
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_the_progress_line_says_how_far_the_sweep_is(is_watched, capsys):
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=is_watched, width=80)
+    with _progress.progress(1000, "loss", lowest=True, console=console) as report:
+        for done in range(1, 1001):
+            report(done, chunk([1.0], final=[0.0], codes=[0]))
+    lines = (written.getvalue() if is_watched else capsys.readouterr().err).strip().split("\n")
+    assert any("1000 of 1000 cells, best loss 1" in line for line in lines)
+    assert len(lines) < 20
+
+
+@pytest.mark.release  # trains some ten seconds, in a process of its own
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no POSIX signals")
+def test_ctrl_c_says_how_to_go_on_and_that_goes_on(tmp_path):
+    words = [*WORDS[:3], "--num-steps=10000", "--seeds=12", "--lanes=1"]
+    words += ["--grid", "learning_rate=log:0.1:10:8", "--out", str(tmp_path / "a b"), "--fresh"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments", *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        text=True, env=os.environ | {"PYTHONPATH": os.getcwd()},
+    )  # fmt: skip
+    chunks, deadline = tmp_path / "a b" / "chunks", time.monotonic() + 120
+    while not [*chunks.glob("*.chunk")] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    *_, said = error.strip().split("\n")
+    stopped, _, line = said.partition(": python -m experiments ")
+    assert stopped == "stopped; go on with"
+    finished = {path: path.stat().st_mtime_ns for path in chunks.glob("*.chunk")}
+    assert 0 < len(finished) < 12
+    assert shlex.split(line) == [*words[:-1], "--resume"]
+    assert command.main(shlex.split(line)) == 0
+    assert len(read(tmp_path / "a b" / "table.csv")) == 96
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished

@@ -21,7 +21,7 @@ RESULT = SweepResult(
         "step": np.array([5, 2, 5, 1]),
         "loss": np.array([0.5, np.nan, 0.25, 0.75]),
     },
-    names=("rate",), history={}, steps=[5], damaged=[],
+    names=("rate",), history={}, steps=np.full((4, 1), 5.0), damaged=[],
 )  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def figure():
 @pytest.fixture
 def report(tmp_path):
     path = tmp_path / "report.html"
-    write_report(path, RESULT, "loss", title="a <b> & c", figures={"curve": figure()})
+    write_report(path, RESULT, RESULT.ranking("loss"), title="a <b> & c", figures={"curve": figure()})
     return path
 
 
@@ -64,7 +64,7 @@ def test_places_without_a_cell_are_white_and_lost_ones_hatched():
 
 
 def test_the_best_cells_come_first_and_those_without_an_end_last():
-    assert first_cells(page(RESULT, "loss", title="", figures={})) == ["2", "0", "3", "1"]
+    assert first_cells(page(RESULT, RESULT.ranking("loss"), title="", figures={})) == ["2", "0", "3", "1"]
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")

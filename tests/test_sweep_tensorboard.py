@@ -40,7 +40,7 @@ def by_hand(**columns):
     cells = {"seed": np.arange(3), "status": np.array(["ok"] * 3), "step": np.full(3, 20)}
     loss = np.array([[2, 1], [3, 2], [4, 3]], np.float32)
     table = {"cell": np.arange(3), **named, **cells, "loss": loss[:, 1]}
-    return SweepResult(table, tuple(named), {"loss": loss}, [10, 20], [])
+    return SweepResult(table, tuple(named), {"loss": loss}, np.tile([10.0, 20.0], (3, 1)), [])
 
 
 def events_in(path):
@@ -90,7 +90,7 @@ def test_each_cell_is_a_run_with_its_histories(folder, result):
         for name, values in result.history.items():
             known = {
                 step: float(value)
-                for step, value in zip(result.steps, values[cell], strict=True)
+                for step, value in zip(result.steps[cell], values[cell], strict=True)
                 if value == value
             }
             assert found.pop(name, {}) == known
@@ -190,11 +190,9 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch):
     assert (tmp_path / "export" / "000000-rate-1-seed-0" / FILE).exists()
 
 
-def test_steps_that_are_not_known_are_refused(tmp_path):
-    """Of runs of two lengths, the table has the steps of the longest."""
+def test_runs_of_two_lengths_have_their_own_steps(tmp_path):
     result = by_hand(num_steps=[20, 20, 40])
-    steps = np.array([20, 20, 40])
-    mixed = dataclasses.replace(result, steps=[20, 40], columns=result.columns | {"step": steps})
-    with pytest.raises(InputError, match="cell 0: 2 entries in 20 steps"):
-        write_tensorboard(tmp_path / "export", mixed)
-    assert not [*tmp_path.iterdir()]
+    steps = np.array([[10, 20], [10, np.nan], [20, 40]])
+    write_tensorboard(tmp_path, dataclasses.replace(result, steps=steps))
+    for cell, expected in enumerate(({10: 2, 20: 1}, {10: 3}, {20: 4, 40: 3})):
+        assert scalars_in(tmp_path / run_name(result, cell) / FILE)["loss"] == expected

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,19 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxnets.check import InputError
-from jaxnets.sweep import records
-from jaxnets.sweep.results import SweepResult, is_better_low
+from jaxnets.sweep.pictures import png, spaced
+from jaxnets.sweep.ranking import Ranking
+from jaxnets.sweep.results import SweepResult, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_ROWS = 2000
 """Rows of the table; the best ones where there are more."""
+WIDE_INCHES = 7.5
+"""A wider picture has a line of its own."""
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 70rem; margin: 2rem auto }
 body { padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
-figure { display: inline-block; margin: 0 1rem 1rem 0 } img { max-width: 100% }
+section { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(28rem, 100%), 1fr)); gap: 1.5rem }
+figure { margin: 0 } figure.wide { grid-column: 1 / -1 } img { max-width: 100% }
+figcaption { color: #4a5568; font-size: .9rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { text-align: right; padding: .2rem .7rem; border-bottom: 1px solid #e2e8f0; white-space: nowrap }
 th { cursor: pointer; user-select: none; position: sticky; top: 0; background: #fff }
@@ -49,25 +53,22 @@ document.querySelectorAll("th").forEach((head, column) => head.addEventListener(
 
 
 def write_report(
-    path: str | Path, result: SweepResult, metric: str, *, title: str, figures: Mapping[str, Figure]
+    path: str | Path, result: SweepResult, ranking: Ranking, *, title: str, figures: Mapping[str, Figure]
 ) -> None:
     """Writes the file, whole or not at all.
 
     Args:
-        metric: by which the points are compared.
+        ranking: of the points, see :meth:`~jaxnets.sweep.SweepResult.ranking`.
         title: what was swept.
         figures: pictures with a line about each.
 
     Raises:
         InputError: the file cannot be written.
     """
-    try:
-        records.replace(Path(path), page(result, metric, title=title, figures=figures).encode())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+    write(path, page(result, ranking, title=title, figures=figures).encode())
 
 
-def page(result: SweepResult, metric: str, *, title: str, figures: Mapping[str, Figure]) -> str:
+def page(result: SweepResult, ranking: Ranking, *, title: str, figures: Mapping[str, Figure]) -> str:
     """The HTML."""
     counts = {
         word: int(number)
@@ -78,21 +79,21 @@ def page(result: SweepResult, metric: str, *, title: str, figures: Mapping[str, 
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f"<style>{STYLE}</style></head><body><h1>{html.escape(title)}</h1>"
-        f"<p>{html.escape(summary)}.</p><p>{html.escape(conclusion(result, metric))}.</p>{pictures}"
-        f'<h2>Cells</h2><div class="wide">{_table(result, metric)}</div><script>{SCRIPT}</script>'
+        f"<p>{html.escape(summary)}.</p><p>{html.escape(conclusion(ranking))}.</p><section>{pictures}</section>"
+        f'<h2>Cells</h2><div class="wide">{_table(result, ranking)}</div><script>{SCRIPT}</script>'
         "</body></html>"
     )
 
 
-def conclusion(result: SweepResult, metric: str) -> str:
+def conclusion(ranking: Ranking) -> str:
     """The best point in a sentence, or why there is none."""
     try:
-        best = result.best(metric)
+        best = ranking.best
     except InputError as refusal:
         return str(refusal)
     point = ", ".join(f"{name} {word(value)}" for name, value in best.point.items())
     left_out = f"; {best.left_out} points left out: a seed diverged or was stopped" if best.left_out else ""
-    return f"best {metric.replace('_', ' ')} {best.mean:.4g}: {point}{left_out}"
+    return f"best {spaced(ranking.metric)} {best.mean:.4g}: {point}{left_out}"
 
 
 def word(value: Any) -> str:
@@ -102,20 +103,20 @@ def word(value: Any) -> str:
 
 
 def _picture(line: str, figure: Figure) -> str:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
-    source, text = base64.b64encode(content.getvalue()).decode(), html.escape(line)
+    source, text = base64.b64encode(png(figure)).decode(), html.escape(line)
     image = f'<img src="data:image/png;base64,{source}" alt="{text}">'
-    return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
+    kind = ' class="wide"' if figure.get_figwidth() > WIDE_INCHES else ""
+    return f"<figure{kind}>{image}<figcaption>{text}</figcaption></figure>"
 
 
-def _table(result: SweepResult, metric: str) -> str:
+def _table(result: SweepResult, ranking: Ranking) -> str:
     """All cells, the best first; what sorts is the full number."""
     frame = result.to_pandas()
-    is_low = is_better_low(metric)
     is_out = frame["status"].isin(["diverged", "stopped"])
     frame = (
-        frame.assign(_out=is_out).sort_values(["_out", metric], ascending=[True, is_low]).drop(columns="_out")
+        frame.assign(_out=is_out)
+        .sort_values(["_out", ranking.metric], ascending=[True, ranking.lowest])
+        .drop(columns="_out")
     )
     heads = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in frame.columns)
     rows = "".join(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxnets import check, plot, status
+from jaxnets import check, status
 from jaxnets.check import InputError
-from jaxnets.sweep import records
+from jaxnets.sweep import pictures, records
+from jaxnets.sweep.ranking import Best, Ranking, frame, over_seeds, ranked
+from jaxnets.sweep.ranking import is_better_low as is_better_low
 from jaxnets.sweep.records import Arrays
 
 if TYPE_CHECKING:
@@ -22,25 +24,7 @@ if TYPE_CHECKING:
 
 STOPPED = len(status.NAMES)
 """The status of a cell that made fewer steps because others were better."""
-LOW = {"loss", "error", "errors", "mse", "rmse", "mae", "nll", "perplexity", "deviance", "gap"}
-"""Words in the names of metrics of which small is good."""
 STATUSES = (*status.NAMES, "stopped")
-
-
-class Best(NamedTuple):
-    """The best point of a grid.
-
-    Attributes:
-        point: its values.
-        mean: of the metric over its seeds.
-        std: likewise.
-        left_out: points with a seed that diverged, was stopped or has no number: they cannot be the best.
-    """
-
-    point: dict[str, Any]
-    mean: float
-    std: float
-    left_out: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,44 +36,45 @@ class SweepResult:
             ``step`` (updates kept), and every metric in the end.
         names: of the grid.
         history: by metric, ``[cells, entries]``.
-        steps: at which the history has entries, in the longest runs.
+        steps: at which each entry of the history is made, ``[cells, entries]``, NaN where there is none.
         damaged: files that were found damaged and made anew.
     """
 
     columns: Arrays
     names: tuple[str, ...]
     history: Arrays
-    steps: list[int]
+    steps: np.ndarray
     damaged: list[str]
 
     @classmethod
     def of_chunks(cls, plan: Plan, chunks: list[Arrays], damaged: list[str]) -> SweepResult:
         """The table of a plan's finished chunks: of all, or of those that one host has."""
-        order = np.argsort(_joined(chunks, "cell"))
-        cells = _joined(chunks, "cell")[order].astype(np.int64)
+        order = np.argsort(joined(chunks, "cell"))
+        cells = joined(chunks, "cell")[order].astype(np.int64)
         points = [*plan.grid]
         of_point = cells // len(plan.seeds)
         columns: Arrays = {"cell": cells}
         for name in plan.grid.names:
             columns[name] = _column([points[point][name] for point in of_point])
         columns["seed"] = np.array(plan.seeds, np.int64)[cells % len(plan.seeds)]
-        columns["status"] = np.array(STATUSES)[_joined(chunks, "status")[order]]
-        columns["step"] = _joined(chunks, "kept_steps")[order]
+        columns["status"] = np.array(STATUSES)[joined(chunks, "status")[order]]
+        columns["step"] = joined(chunks, "kept_steps")[order]
         names = dict.fromkeys(name for chunk in chunks for name in chunk)
         history = {
-            name.partition("/")[2]: _joined(chunks, name)[order]
+            name.partition("/")[2]: joined(chunks, name)[order]
             for name in names
             if name.startswith("history/")
         }
-        columns |= {name: _last(values) for name, values in history.items()}
+        columns |= {name: last_numbers(values) for name, values in history.items()}
         columns |= {
-            name.partition("/")[2]: _joined(chunks, name)[order]
-            for name in names
-            if name.startswith("final/")
+            name.partition("/")[2]: joined(chunks, name)[order] for name in names if name.startswith("final/")
         }
-        there = [part.program for part in plan.parts if np.isin(part.group.numbers, cells).any()]
-        longest = max(there, key=lambda program: program.num_segments)
-        return cls(columns, plan.grid.names, history, longest.steps, damaged)
+        there = [part for part in plan.parts if np.isin(part.group.numbers, cells).any()]
+        steps = np.full((len(cells), max(part.program.num_segments for part in there)), np.nan)
+        for part in there:
+            rows = np.isin(cells, part.group.numbers)
+            steps[rows, : part.program.num_segments] = part.program.steps
+        return cls(columns, plan.grid.names, history, steps, damaged)
 
     def __len__(self) -> int:
         return len(self.columns["cell"])
@@ -101,18 +86,11 @@ class SweepResult:
 
     def to_pandas(self) -> pd.DataFrame:
         """The table as a data frame, a row a cell."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {name: pd.Series(values, dtype=values.dtype) for name, values in self.columns.items()}
-        )
+        return frame(self.columns)
 
     def to_csv(self, path: str | Path) -> None:
         """Writes the table, whole or not at all."""
-        try:
-            records.replace(Path(path), self.to_pandas().to_csv(index=False).encode())
-        except OSError as error:
-            raise InputError(f"{path}: {error.strerror or error}") from None
+        write(path, self.to_pandas().to_csv(index=False).encode())
 
     def over_seeds(self, metric: str) -> pd.DataFrame:
         """Of each point: mean, standard deviation and 95 % interval of the mean over its seeds.
@@ -120,23 +98,13 @@ class SweepResult:
         A seed that diverged or was stopped has no number, and a point with one has no mean: ``diverged``
         counts the former. The interval is Student's.
         """
-        from scipy import stats
-
-        frame = self.to_pandas()
         check.choice("metric", metric, self.metrics)
-        frame["diverged"] = frame["status"] == "diverged"
-        frame[metric] = frame[metric].where(~frame["status"].isin(["diverged", "stopped"]))
-        names = list(self.names) or ["cell"]
-        if not self.names:
-            frame["cell"] = 0
-        grouped = frame.groupby(names, sort=False, dropna=False)
-        table = grouped[metric].agg(
-            mean=lambda v: v.mean(skipna=False), std=lambda v: v.std(ddof=1, skipna=False), seeds="size"
-        )
-        half = stats.t.ppf(0.975, np.maximum(table["seeds"] - 1, 1)) * table["std"] / np.sqrt(table["seeds"])
-        table["low"], table["high"] = table["mean"] - half, table["mean"] + half
-        table["diverged"] = grouped["diverged"].sum()
-        return table.reset_index()
+        return over_seeds(self.columns, self.names, metric)[1]
+
+    def ranking(self, metric: str, *, lowest: bool | None = None) -> Ranking:
+        """The points by their means over seeds, the best first; arguments as for :meth:`best`."""
+        check.choice("metric", metric, self.metrics)
+        return ranked(self.columns, self.names, metric, lowest=lowest)
 
     def best(self, metric: str, *, lowest: bool | None = None) -> Best:
         """The point with the best mean over its seeds; one with a diverged seed never is.
@@ -148,59 +116,59 @@ class SweepResult:
         Raises:
             InputError: no such column, or no point has a number.
         """
-        table = self.over_seeds(metric)
-        lowest = is_better_low(metric) if lowest is None else lowest
-        known = table[np.isfinite(table["mean"])]
-        if known.empty:
-            raise InputError(f"{metric}: none of {len(table)} points has a number without a diverged seed")
-        row = known.loc[known["mean"].idxmin() if lowest else known["mean"].idxmax()]
-        point = {name: row[name].item() if hasattr(row[name], "item") else row[name] for name in self.names}
-        return Best(point, float(row["mean"]), float(row["std"]), len(table) - len(known))
+        return self.ranking(metric, lowest=lowest).best
 
     def curve(self, name: str, metric: str) -> Figure:
         """A metric over one name of the grid that is a number: mean and spread over the seeds."""
-        check.choice("name", name, self.names)
-        check.choice("metric", metric, self.metrics)
-        values, of_value = _places(self.columns[name])
-        numbers = np.where(self.columns["status"] == "diverged", np.nan, self.columns[metric])
-        seeds, of_seed = _places(self.columns["seed"])
-        sums, counts = np.zeros((2, len(seeds), len(values)))
-        np.add.at(sums, (of_seed, of_value), numbers)
-        np.add.at(counts, (of_seed, of_value), 1)
-        labels = {"x_label": name.replace("_", " "), "y_label": metric.replace("_", " ")}
-        x = np.array(values)
-        return plot.curves(x, {metric: sums / counts}, **labels, log_x=_is_wide(x))
+        self._check(metric, name)
+        return pictures.curve(self.columns, name, metric)
 
     def heatmap(self, x: str, y: str, metric: str) -> Figure:
         """The mean of a metric over two names of the grid; hatched where a run diverged."""
-        for name in (x, y):
-            check.choice("name", name, self.names)
+        self._check(metric, x, y)
+        return pictures.heatmap(self.columns, x, y, metric)
+
+    def curves(self, metric: str, *, by: str, ranking: Ranking | None = None) -> Figure:
+        """The history of a metric: a line for each value of one name, in a band over the seeds.
+
+        A line is that of the best point with its value; of more than eight values, the best eight are drawn.
+        What diverged ends where it did.
+
+        Args:
+            by: a name of the grid.
+            ranking: says which points are the best; by default the metric's own.
+
+        Raises:
+            InputError: no such name, or a metric without a history.
+        """
+        check.choice("metric", metric, self.history)
+        self._check(metric, by)
+        ranking = ranking or self.ranking(metric)
+        return pictures.curves(self.columns, self.history[metric], self.steps, ranking, by=by, metric=metric)
+
+    def parallel(self, metric: str, *, lowest: bool | None = None) -> Figure:
+        """Parallel coordinates: a line a point over all names; arguments as for :meth:`best`."""
+        return pictures.parallel(self.ranking(metric, lowest=lowest))
+
+    def _check(self, metric: str, *names: str) -> None:
         check.choice("metric", metric, self.metrics)
-        (columns, of_column), (rows, of_row) = (_places(self.columns[name]) for name in (x, y))
-        numbers = np.where(self.columns["status"] == "diverged", np.nan, self.columns[metric])
-        sums, counts = np.zeros((2, len(rows), len(columns)))
-        np.add.at(sums, (of_row, of_column), numbers)
-        np.add.at(counts, (of_row, of_column), 1)
-        words = {
-            "x_label": x.replace("_", " "),
-            "y_label": y.replace("_", " "),
-            "label": metric.replace("_", " "),
-        }
-        means = sums / np.maximum(counts, 1)
-        return plot.heatmap(np.where(counts, means, np.nan), columns, rows, **words, absent=counts == 0)
+        for name in names:
+            check.choice("name", name, self.names)
 
 
-def is_better_low(metric: str) -> bool:
-    """Whether small is good, by a metric's name: it is a loss or an error."""
-    return bool(LOW & set(metric.split("_")))
+def write(path: str | Path, content: bytes) -> None:
+    """Writes a file of a sweep whole or not at all, for its owner alone.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        records.replace(Path(path), content)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
 
 
-def _is_wide(values: np.ndarray) -> bool:
-    """Whether numbers are better seen by their logarithms."""
-    return bool(values.min() > 0 and values.max() > 30 * values.min())
-
-
-def _joined(chunks: list[Arrays], name: str) -> np.ndarray:
+def joined(chunks: list[Arrays], name: str) -> np.ndarray:
     """One array of all chunks; NaN where a chunk has none, or a shorter history."""
     parts = [chunk.get(name) for chunk in chunks]
     longest = max((part.shape[1] for part in parts if part is not None and part.ndim > 1), default=0)
@@ -216,7 +184,7 @@ def _joined(chunks: list[Arrays], name: str) -> np.ndarray:
     return np.concatenate(full)
 
 
-def _last(values: np.ndarray) -> np.ndarray:
+def last_numbers(values: np.ndarray) -> np.ndarray:
     """The last number of each history."""
     known = ~np.isnan(values)
     place = values.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
@@ -230,11 +198,3 @@ def _column(values: list[Any]) -> np.ndarray:
     column = np.empty(len(values), object)
     column[:] = values
     return column
-
-
-def _places(values: np.ndarray) -> tuple[list[Any], np.ndarray]:
-    """Distinct values, numbers in their order and others as they come, and the place of each among them."""
-    found = list(dict.fromkeys(values.tolist()))
-    found = sorted(found) if values.dtype != object else found
-    places = {value: place for place, value in enumerate(found)}
-    return found, np.array([places[value] for value in values.tolist()])

@@ -35,8 +35,7 @@ def write_tensorboard(path: str | Path, result: SweepResult) -> None:
         path: a new or an empty folder, or one of an earlier export, which is replaced.
 
     Raises:
-        InputError: the folder holds other files or cannot be written, the steps of a history are not known
-            (runs of several lengths without ``evaluate_every``), or tensorboardX is missing.
+        InputError: the folder holds other files or cannot be written, or tensorboardX is missing.
 
     Example:
         >>> import optax, tempfile
@@ -54,7 +53,6 @@ def write_tensorboard(path: str | Path, result: SweepResult) -> None:
         import tensorboardX  # noqa: F401
     except ImportError:
         raise InputError("tensorboardX is missing: pip install 'jaxnets[tensorboard]'") from None
-    _check_steps(result)
     folder = Path(os.path.abspath(path))
     try:
         _refuse_what_is_not_ours(folder)
@@ -76,19 +74,6 @@ def _word(value: Any) -> str:
     if isinstance(value, tuple):
         return "x".join(map(_word, value))
     return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
-
-
-def _check_steps(result: SweepResult) -> None:
-    """Refuses histories that have other steps than the longest: the last entry says how many were made."""
-    known = ~np.isnan(result.history["loss"])
-    last = known.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
-    wrong = known.any(axis=1) & (np.searchsorted(result.steps, result.columns["step"]) != last)
-    if wrong.any():
-        cell = int(wrong.argmax())
-        raise InputError(
-            f"cell {cell}: {last[cell] + 1} entries in {result.columns['step'][cell]} steps, "
-            "which are not known; give evaluate_every where num_steps is varied"
-        )
 
 
 def _refuse_what_is_not_ours(folder: Path) -> None:
@@ -137,9 +122,10 @@ def _runs(result: SweepResult) -> Iterator[tuple[str, bytes]]:
     for cell in range(len(result)):
         status, kept = result.columns["status"][cell], int(result.columns["step"][cell])
         hparams = {name: _as(kind, result.columns[name][cell]) for name, kind in kinds.items()}
+        steps = result.steps[cell]
         entries = [
             (step, events.scalars({name: values[cell, place] for name, values in result.history.items()}))
-            for place, step in enumerate(result.steps)
+            for place, step in enumerate(steps[np.isfinite(steps)].astype(int).tolist())
         ]
         numbers = {} if status in UNRANKED else {tag: result.columns[final[tag]][cell] for tag in final}
         first = [(0, [events.session_start(hparams)])]
