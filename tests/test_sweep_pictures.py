@@ -122,3 +122,10 @@ def test_parallel_coordinates_have_the_means_and_dash_what_diverged():
     (axes,) = result.parallel("loss", lowest=False).axes
     words = [text.get_text() for text in axes.get_legend().get_texts()]
     assert sorted(words) == ["best: 2.5", "diverged: 1"]
+
+
+def test_what_cannot_be_drawn_is_refused():
+    with pytest.raises(InputError, match="a grid without names"):
+        made(metric=[1.0]).parallel("loss")
+    with pytest.raises(InputError, match="rule: values that are no numbers"):
+        made(metric=[1.0], rule=["sgd"]).curve("rule", "loss")

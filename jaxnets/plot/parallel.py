@@ -110,16 +110,15 @@ def _categories(column: list[Any], distinct: list[Any]) -> Scale:
 
 
 def _numbers(numbers: Float[np.ndarray, " n"]) -> Scale:
-    scaled = np.log10(numbers) if is_wide(numbers) else numbers
-    low, high = float(scaled.min()), float(scaled.max())
+    is_log, ends = is_wide(numbers), [float(numbers.min()), float(numbers.max())]
+    low, high = np.log10(ends) if is_log else ends
 
-    def height(value: Any) -> Any:
-        share = (np.log10(value) if is_wide(numbers) else value) - low
+    def height(values: Any) -> Any:
+        share = (np.log10(values) if is_log else values) - low
         return share / (high - low) if high > low else share + 0.5
 
-    ends = [float(numbers.min()), float(numbers.max())]
     distinct = np.unique(numbers)
-    between = distinct if len(distinct) <= FEW else _round_numbers(*ends, is_log=is_wide(numbers))
+    between = distinct if len(distinct) <= FEW else _round_numbers(*ends, is_log=is_log)
     ticks = [(float(height(value)), _written(value)) for value in dict.fromkeys([*ends, *between.tolist()])]
     return Scale(height(numbers), _thinned(ticks))
 

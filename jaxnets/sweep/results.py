@@ -121,6 +121,8 @@ class SweepResult:
     def curve(self, name: str, metric: str) -> Figure:
         """A metric over one name of the grid that is a number: mean and spread over the seeds."""
         self._check(metric, name)
+        if self.columns[name].dtype == object:
+            raise InputError(f"{name}: values that are no numbers, a curve needs numbers")
         return pictures.curve(self.columns, name, metric)
 
     def heatmap(self, x: str, y: str, metric: str) -> Figure:
@@ -148,6 +150,8 @@ class SweepResult:
 
     def parallel(self, metric: str, *, lowest: bool | None = None) -> Figure:
         """Parallel coordinates: a line a point over all names; arguments as for :meth:`best`."""
+        if not self.names:
+            raise InputError("parallel: a grid without names, at least one is needed")
         return pictures.parallel(self.ranking(metric, lowest=lowest))
 
     def _check(self, metric: str, *names: str) -> None:
