@@ -53,7 +53,7 @@ def test_everything_is_inside(report):
 def test_places_without_a_cell_are_white_and_lost_ones_hatched():
     first = {"cell": RESULT.columns["cell"], "width": np.array([1, 2, 1, 2])}
     columns = first | RESULT.columns
-    result = RESULT.__class__(columns, ("rate", "width"), {}, [5], [])
+    result = RESULT.__class__(columns, ("rate", "width"), {}, np.full((4, 1), 5.0), [])
     axes = result.heatmap("rate", "width", "loss").axes[0]
     white = {tuple(np.add(patch.get_xy(), 0.5)) for patch in axes.patches}
     assert white == {(1, 0), (2, 0), (0, 1), (3, 1)}

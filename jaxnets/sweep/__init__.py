@@ -14,6 +14,7 @@ from jaxnets.sweep.axes import lin, log
 from jaxnets.sweep.engine import run
 from jaxnets.sweep.grid import Grid
 from jaxnets.sweep.halving import halve, hyperband
+from jaxnets.sweep.merge import merge
 from jaxnets.sweep.plan import Plan, plan
 from jaxnets.sweep.population import Population, evolve, replay
 from jaxnets.sweep.results import Best, SweepResult
@@ -22,5 +23,5 @@ from jaxnets.sweep.trial import Trial
 
 __all__ = [
     "Best", "Grid", "Plan", "Population", "SweepResult", "Trial", "evolve", "halve", "hyperband", "lin",
-    "log", "optimize", "plan", "replay", "run", "write_tensorboard",
+    "log", "merge", "optimize", "plan", "replay", "run", "write_tensorboard",
 ]  # fmt: skip

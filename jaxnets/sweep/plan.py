@@ -136,13 +136,18 @@ def plan(
     devices = tuple(jax.local_devices() if devices is None else devices)
     if not devices or not all(isinstance(device, jax.Device) for device in devices):
         raise InputError(f"devices = {devices!r}, allowed are jax's devices, one or more")
+    if others := [device for device in devices if device not in jax.local_devices(backend=device.platform)]:
+        raise InputError(
+            f"devices: {others[0]} is another process's, allowed are those of jax.local_devices()"
+        )
     wanted, read = seeds_of(seeds), _reader(source)
     found = groups(source, grid, wanted)
     layouts = layouts_in(like, len(found)) if like else [Layout(lanes, chunk_size)] * len(found)
-    parts = [
-        part_of(source, group, read(group.settings), layout, devices=devices, memory=memory)
-        for group, layout in zip(found, layouts, strict=True)
-    ]
+    with jax.default_device(devices[0]):
+        parts = [
+            part_of(source, group, read(group.settings), layout, devices=devices, memory=memory)
+            for group, layout in zip(found, layouts, strict=True)
+        ]
     return Plan(source, grid, tuple(wanted), tuple(parts))
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ def write(path: Path, about: dict[str, Any], arrays: Arrays) -> None:
 
 def replace(path: Path, content: bytes) -> None:
     """Puts a file in its place at once; what stood there is lost only when the new one is safe."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # The time is among the letters: machines that share a folder may have equal numbers of processes.
+    mine = f"{os.getpid()}{time.monotonic_ns()}"
+    temporary = path.with_name(f".{path.name}.{mine}")
     try:
         descriptor = os.open(
             temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600
