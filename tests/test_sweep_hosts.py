@@ -167,8 +167,8 @@ def test_hosts_that_disagree_are_refused(halves, tmp_path):
     (other / "manifest.json").write_text(json.dumps(manifest | {"threads": 64}))
     with pytest.raises(InputError, match=r"other: another sweep than in .*first: threads was \d+, is 64"):
         merge([*folders, other], tmp_path / "out")
-    (other / "manifest.json").write_text(json.dumps(manifest | {"halving": {}}))
-    with pytest.raises(InputError, match="a sweep by halving"):
+    (other / "manifest.json").write_text(json.dumps(manifest | {"population": {}}))
+    with pytest.raises(InputError, match="a sweep by population"):
         merge([other], tmp_path / "out")
     for nothing in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(InputError, match="holds no sweep"):

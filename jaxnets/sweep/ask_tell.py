@@ -21,7 +21,8 @@ from jaxnets.check import InputError
 from jaxnets.sweep import trial as trials
 from jaxnets.sweep.answers import Answer, Answers, Programs
 from jaxnets.sweep.cells import seeds_of
-from jaxnets.sweep.results import SweepResult, is_better_low
+from jaxnets.sweep.ranking import is_better_low
+from jaxnets.sweep.results import SweepResult
 from jaxnets.sweep.space import Space, names_of
 
 

@@ -19,8 +19,9 @@ from jaxnets.sweep.engine import opened
 from jaxnets.sweep.held import Held
 from jaxnets.sweep.part import Part, with_lanes
 from jaxnets.sweep.plan import MOST_LANES, Plan
+from jaxnets.sweep.ranking import is_better_low
 from jaxnets.sweep.records import Arrays
-from jaxnets.sweep.results import STOPPED, SweepResult, is_better_low
+from jaxnets.sweep.results import STOPPED, SweepResult
 from jaxnets.sweep.store import manifest_in
 
 

@@ -74,8 +74,8 @@ def _manifest_of(folder: Path) -> dict[str, Any]:
     kinds = {"sweep": str, "points": list, "seeds": list}
     if not all(isinstance(manifest.get(name), kind) for name, kind in kinds.items()):
         raise InputError(f"{folder}: holds no sweep")
-    if "halving" in manifest:
-        raise InputError(f"{folder}: a sweep by halving, whose chunks need each other")
+    for way in {"halving", "population"} & set(manifest):
+        raise InputError(f"{folder}: a sweep by {way}, whose chunks need each other")
     return manifest
 
 

@@ -19,8 +19,9 @@ from jaxnets.sweep.engine import opened
 from jaxnets.sweep.held import Held
 from jaxnets.sweep.part import Part
 from jaxnets.sweep.plan import Plan
+from jaxnets.sweep.ranking import is_better_low
 from jaxnets.sweep.records import Arrays
-from jaxnets.sweep.results import SweepResult, is_better_low
+from jaxnets.sweep.results import SweepResult
 from jaxnets.sweep.store import Store
 
 FACTORS = (0.8, 1.25)

@@ -12,7 +12,6 @@ from jaxnets import check, status
 from jaxnets.check import InputError
 from jaxnets.sweep import pictures, records
 from jaxnets.sweep.ranking import Best, Ranking, frame, over_seeds, ranked
-from jaxnets.sweep.ranking import is_better_low as is_better_low
 from jaxnets.sweep.records import Arrays
 
 if TYPE_CHECKING:
