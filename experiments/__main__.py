@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
         name, *rest = arguments
         experiment = _contract.load(name)
         common, rows = _parse(experiment, rest)
-        for option in ("plan", "resume", "fresh", "lanes", "share", "halving", "space"):
+        for option in _contract.OF_SWEEPS:
             if getattr(common, option) != getattr(Common, option) and not common.grid:
                 raise check.InputError(f"--{option}, allowed with --grid")
         return (_sweep if common.grid else _run)(experiment, common, rows)

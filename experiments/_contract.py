@@ -47,6 +47,10 @@ from jaxnets.types import Batch, Metrics, State
 
 RESULTS = pathlib.Path(__file__).parent / "RESULTS.md"
 Precision = Literal["float32", "tensorfloat32", "bfloat16"]
+OF_SWEEPS = (
+    "plan", "resume", "fresh", "lanes", "share", "halving", "hyperband", "space", "metric", "direction",
+)  # fmt: skip
+"""Options of :class:`Common` that need a grid."""
 
 
 @dataclasses.dataclass
@@ -77,6 +81,8 @@ class Common:
     """Lets other processes with the same words take their part of the sweep."""
     halving: bool = False
     """Only the better third of the points goes on, again and again."""
+    hyperband: bool = False
+    """Halving in several brackets, which differ in how long they wait."""
     metric: str | None = None
     """By what points of a sweep are compared; by default the first of the validation rows, or the loss."""
     direction: Literal["auto", "minimize", "maximize"] = "auto"

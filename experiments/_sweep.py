@@ -46,8 +46,10 @@ def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any
     grid = Grid.parse(common.grid, common.space)
     if common.resume and common.fresh:
         raise InputError("--resume and --fresh, allowed is one of them")
-    if common.share and (common.halving or common.lanes is None):
-        raise InputError("--share, allowed with --lanes NUM (the same for all) and without --halving")
+    if common.halving and common.hyperband:
+        raise InputError("--halving and --hyperband, allowed is one of them")
+    if common.share and (common.halving or common.hyperband or common.lanes is None):
+        raise InputError("--share, allowed with --lanes NUM (the same for all) and where no run stops early")
     try:
         for name, (hparams, settings) in rows.items():
             out = common.out or pathlib.Path("runs") / experiment.name
@@ -63,7 +65,8 @@ def _sweep_row(trial: Trial, grid: Grid, common: Common, out: pathlib.Path) -> N
     like = out if common.resume or common.share else None
     size = common.lanes if common.share else None  # measured by nobody, so all that share agree
     plan = sweep.plan(trial, grid, seeds=common.seeds or 1, lanes=common.lanes, chunk_size=size, like=like)
-    metric = metric_of(plan, common.metric, has_history=common.halving)
+    stops_early = common.halving or common.hyperband
+    metric = metric_of(plan, common.metric, has_history=stops_early)
     lowest = LOWEST[common.direction]
     print(plan, flush=True)
     if common.plan:
@@ -72,11 +75,12 @@ def _sweep_row(trial: Trial, grid: Grid, common: Common, out: pathlib.Path) -> N
     is_low = is_better_low(metric) if lowest is None else lowest
     with progress(plan.num_cells, metric, lowest=is_low, console=Console(stderr=True)) as report:
         ways = {"resume": common.resume, "fresh": common.fresh, "report": report}
-        if common.halving:
-            result = sweep.halve(plan, metric, lowest=is_low, out=out, **ways)
+        if stops_early:
+            train = sweep.hyperband if common.hyperband else sweep.halve
+            result = train(plan, metric, lowest=is_low, out=out, **ways)
         else:
             result = sweep.run(plan, out, share=common.share, **ways)
-    if not common.metric and not common.halving:
+    if not common.metric and not stops_early:
         metric = main_metric(result.metrics)  # an experiment's own final numbers are known only now
     _write(plan, result, metric, lowest, out)
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import shlex
 import signal
@@ -105,6 +106,8 @@ def test_the_metric_and_its_direction_are_chosen(done, capsys):
         (["--grid", "learning_rate=1,2", "--direction", "up"], "minimize"),
         (["--plan"], "--plan, allowed with --grid"),
         (["--grid", "learning_rate=1,2", "--share", "--halving"], "--share, allowed with --lanes"),
+        (["--grid", "learning_rate=1,2", "--hyperband", "--halving"], "allowed is one of them"),
+        (["--direction", "minimize"], "--direction, allowed with --grid"),
     ],
 )
 def test_what_is_no_sweep_is_refused_in_a_line(words, message, capsys, tmp_path):
@@ -122,6 +125,13 @@ def test_halving_says_who_went_on(tmp_path, capsys):
     assert "4 points left out" in capsys.readouterr().out
     statuses = [row["status"] for row in read(tmp_path / "table.csv")]
     assert sorted(set(statuses)) == ["ok", "stopped"]
+
+
+def test_hyperband_has_brackets(tmp_path):
+    words = [*WORDS, "--grid", "learning_rate=log:0.1:30:6", "--hyperband", "--out", str(tmp_path)]
+    assert command.main(words) == 0
+    halving = json.loads((tmp_path / "manifest.json").read_text())["halving"]
+    assert len(halving["brackets"]) == 2
 
 
 def test_points_are_compared_by_the_validation_rows_or_the_loss():
