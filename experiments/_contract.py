@@ -48,7 +48,7 @@ from jaxnets.types import Batch, Metrics, State
 RESULTS = pathlib.Path(__file__).parent / "RESULTS.md"
 Precision = Literal["float32", "tensorfloat32", "bfloat16"]
 OF_SWEEPS = (
-    "plan", "resume", "fresh", "lanes", "share", "halving", "hyperband", "space", "metric", "direction",
+    "plan", "resume", "fresh", "share", "halving", "hyperband", "space", "metric", "direction", "lanes",
 )  # fmt: skip
 """Options of :class:`Common` that need a grid."""
 
