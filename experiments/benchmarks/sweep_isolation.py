@@ -39,7 +39,7 @@ class Network(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Scores of the classes."""
-        hidden = nn.relu(self.scale * nn.Dense(128)(x))
+        hidden = nn.relu(self.scale * nn.Dense(128)(x.reshape(len(x), -1)))
         return nn.Dense(10)(hidden)
 
 
