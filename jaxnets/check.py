@@ -42,6 +42,8 @@ class Interval(NamedTuple):
 POSITIVE = Interval(0, includes_low=False, includes_high=False)
 NON_NEGATIVE = Interval(0, includes_high=False)
 FRACTION = Interval(0, 1, includes_high=False)
+REAL = (jnp.floating, jnp.integer, jnp.bool_)
+"""Kinds of arrays that are computed with."""
 
 
 def is_traced(*values: Any) -> bool:
@@ -159,6 +161,9 @@ def batch(name: str, rows: Batch, num_classes: int | None = None) -> None:
         raise InputError(f"{name}: a single number, allowed are arrays that hold rows")
     if lengths == {0}:
         raise InputError(f"{name}: no rows, at least one is needed")
+    for shape in map(np.shape, jax.tree.leaves(rows.inputs)):
+        if 0 in shape:
+            raise InputError(f"{name}: inputs of shape {shape}, at least one column is needed")
     if len(lengths) > 1:
         inputs, targets = (len(jax.tree.leaves(part)[0]) for part in rows)
         raise InputError(f"{name}: {inputs} inputs and {targets} targets, allowed is one target a row")
@@ -171,6 +176,8 @@ def batch(name: str, rows: Batch, num_classes: int | None = None) -> None:
 
 def splits(named: dict[str, Batch], num_classes: int | None = None) -> None:
     """Refuses splits of a data set that no learner can use; see :func:`batch`."""
+    if num_classes is not None:
+        count("num_classes", num_classes, 2)
     for name, rows in named.items():
         numbers(name, rows)
         batch(name, rows, num_classes)
@@ -223,21 +230,49 @@ def same_state(before: PyTree, after: PyTree) -> None:
             raise InputError(f"a step changes {place} from {kinds[0]} to {kinds[1]}, allowed is the same")
 
 
+def scalars(found: Any) -> dict[str, Any]:
+    """The arrays of metrics by their names, each one number.
+
+    >>> scalars({"accuracy": np.zeros(3)})
+    Traceback (most recent call last):
+    jaxnets.check.InputError: metric 'accuracy': float64 of shape (3,), allowed is one real number
+    """
+    if not isinstance(found, dict):
+        raise InputError(f"metrics: {type(found).__name__}, allowed is a dict of numbers by name")
+    for name, value in found.items():
+        is_array = isinstance(value, (bool, int, float, np.generic, np.ndarray, jax.Array))
+        kind = (value if hasattr(value, "dtype") else np.asarray(value)).dtype if is_array else None
+        is_real = is_array and any(jnp.issubdtype(kind, one) for one in REAL)
+        if not is_real or np.shape(value):
+            what = f"{kind} of shape {np.shape(value)}" if is_array else type(value).__name__
+            raise InputError(f"metric {name!r}: {what}, allowed is one real number")
+    return {name: jnp.asarray(value) for name, value in found.items()}
+
+
 def numbers(name: str, rows: Batch) -> None:
-    """Refuses rows that are no numbers yet: texts and objects need an encoding first."""
+    """Refuses rows that are no real numbers yet: texts and objects need an encoding first."""
     for leaf in jax.tree.leaves(rows):
+        if hasattr(leaf, "toarray") or isinstance(leaf, np.ma.MaskedArray):
+            raise InputError(f"{name}: {type(leaf).__name__}, allowed are arrays in which every value stands")
         kind = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
-        if not (jnp.issubdtype(kind, jnp.number) or jnp.issubdtype(kind, jnp.bool_)):
+        if not any(jnp.issubdtype(kind, one) for one in REAL):
             raise InputError(f"{name}: {kind} arrays, allowed are real numbers: encode them first")
 
 
 def _finite(name: str, array: Any) -> None:
+    """Refuses values that are no finite numbers, or are none in the bits that a device computes with."""
     array = np.asarray(array)
-    if not jnp.issubdtype(array.dtype, jnp.floating):
+    with np.errstate(over="ignore"):
+        kept = array.astype(jax.dtypes.canonicalize_dtype(array.dtype), copy=False)
+    if jnp.issubdtype(array.dtype, jnp.floating):
+        wrong, what = ~np.isfinite(kept), "NaN or infinite"
+    elif kept is array:
         return
-    wrong = ~np.isfinite(array)
+    else:
+        wrong, what = kept != array, "too large"
     if wrong.any():
         row = int(np.argwhere(wrong)[0][0])
+        bits = f" in {8 * kept.itemsize} bits" if np.isfinite(array).all() else ""
         raise InputError(
-            f"{name}: {wrong.sum()} of {array.size} values are NaN or infinite, the first in row {row}"
+            f"{name}: {wrong.sum()} of {array.size} values are {what}{bits}, the first in row {row}"
         )

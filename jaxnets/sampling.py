@@ -13,8 +13,10 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxnets import check
+from jaxnets.check import InputError
 from jaxnets.types import Array, Int, Key
 
 Number = Int[Array, ""] | int
@@ -92,3 +94,21 @@ def of_size(order: str | Callable, size: Number) -> Callable:
     if not callable(order):
         check.choice("sampling", order, ORDERS)
     return partial(order if callable(order) else ORDERS[order], size=size)
+
+
+def refuse(order: Callable, *, num_rows: int, batch_size: int, num_steps: int = 20) -> None:
+    """Refuses an order that gives no rows of these numbers; its first steps are looked at.
+
+    Inside a compiled program a row that is not there would be the last one, in silence.
+
+    >>> refuse(lambda *_, **sizes: jnp.full((20, 2), 7), num_rows=7, batch_size=2)
+    Traceback (most recent call last):
+    jaxnets.check.InputError: sampling: row 7, allowed are 0 to 6
+    """
+    rows = np.asarray(order(jax.random.key(0), 0, num_steps, num_rows=num_rows, batch_size=batch_size))
+    if rows.shape != (num_steps, batch_size) or rows.dtype.kind not in "iu":
+        allowed = f"integers of shape ({num_steps}, {batch_size})"
+        raise InputError(f"sampling: {rows.dtype} of shape {rows.shape}, allowed are {allowed}")
+    wrong = rows[(rows < 0) | (rows >= num_rows)]
+    if wrong.size:
+        raise InputError(f"sampling: row {wrong[0]}, allowed are 0 to {num_rows - 1}")

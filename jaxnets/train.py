@@ -269,8 +269,8 @@ def _any_of_lanes(
 def _validate(learner: Learner, state: State, valid: Batch | None, metrics: Callable | None) -> Metrics:
     if valid is None or metrics is None:
         return {}
-    values = metrics(predict(learner, state, valid.inputs), valid.targets)
-    return {f"valid_{name}": jnp.asarray(value) for name, value in values.items()}
+    values = check.scalars(metrics(predict(learner, state, valid.inputs), valid.targets))
+    return {f"valid_{name}": value for name, value in values.items()}
 
 
 def _mean(values: Array, kept: Array) -> Array:

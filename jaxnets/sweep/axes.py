@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,7 +71,7 @@ def values(name: str, axis: Any) -> list[Value]:
         if axis.num is None:
             raise InputError(f"{name}: a range without a number of values, allowed is low, high, num")
         return axis.values
-    if isinstance(axis, (str, bytes, Mapping)) or not hasattr(axis, "__iter__"):
+    if isinstance(axis, (str, bytes, Mapping, Set)) or not hasattr(axis, "__iter__"):
         raise InputError(f"{name} = {axis!r}, allowed are sequences of values, log(...) or lin(...)")
     listed = [value(name, one) for one in (axis.tolist() if hasattr(axis, "tolist") else axis)]
     if not listed:

@@ -15,6 +15,7 @@ from jaxnets.sweep.trial import Trial
 from jaxnets.types import Int
 
 SEEDS = 2**32
+MOST_SEEDS = 10**6
 
 
 class Group(NamedTuple):
@@ -123,10 +124,12 @@ def seeds_of(seeds: Any) -> list[int]:
         InputError: no whole numbers below 2**32, none, or one twice.
     """
     if isinstance(seeds, (int, np.integer)):
-        check.count("seeds", seeds, 1, SEEDS)
+        check.count("seeds", seeds, 1, MOST_SEEDS)
         return [*range(seeds)]
-    if isinstance(seeds, (str, bytes)) or not hasattr(seeds, "__len__") or not len(seeds):
-        raise InputError(f"seeds = {seeds!r}, allowed are a number of seeds or a sequence of them")
+    is_listed = isinstance(seeds, Sequence) and not isinstance(seeds, (str, bytes))
+    if not (is_listed or (isinstance(seeds, np.ndarray) and seeds.ndim)) or not len(seeds):
+        found = repr(seeds) if isinstance(seeds, (str, float, list, tuple)) else type(seeds).__name__
+        raise InputError(f"seeds = {found}, allowed are a number of seeds or a sequence of them, no keys")
     for seed in seeds:
         check.count("seed", seed, 0, SEEDS - 1)
     if len(set(map(int, seeds))) < len(seeds):

@@ -87,8 +87,10 @@ def converted(name: str, value: Any, hint: Any, *, is_number: bool) -> Value:
         return None
     for kind in kinds:
         found = _as(value, kind)
-        if found is not _NOT:
+        if found is not _NOT and not (is_number and isinstance(found, str)):
             return found
+    if is_number and str in kinds:
+        raise InputError(f"{name} = {value!r}, allowed are numbers: it is traced; make it a setting")
     names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
     raise InputError(f"{name} = {value!r}, allowed is {names}")
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnets import check
+from jaxnets import check, sampling
 from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.sweep import trial as trials
@@ -96,18 +96,19 @@ def part_of(
         InputError: no steps, batches that cannot be, or one lane that does not fit the memory.
     """
     settings = _of_all(trials.complete(group.settings, dataset), group.hparams, dataset)
-    check.count("num_steps", settings.num_steps, 1, 2**31 - 1)
+    _refuse_run(settings, trials.num_rows(dataset))
     num_seeds = len(np.unique(group.seeds))
     num_points = len(group.numbers) // num_seeds
     shares_seed = num_seeds == 1 or num_points >= LEAST_POINTS
     side_by_side = num_points if shares_seed else len(group.numbers)
     part = Part(group, settings, dataset, (), shares_seed, 0)
-    tried = candidates(
-        partial(_compiled, trial, part, devices), layout.lanes,
-        most=-(-side_by_side // len(devices)), num_cells=len(group.numbers),
-        least_bytes=partial(least_bytes, trial, settings, group.hparams, dataset),
-        limit=memory or memory_of(devices[0]),
-    )  # fmt: skip
+    with trials.explained(trial):
+        tried = candidates(
+            partial(_compiled, trial, part, devices), layout.lanes,
+            most=-(-side_by_side // len(devices)), num_cells=len(group.numbers),
+            least_bytes=partial(least_bytes, trial, settings, group.hparams, dataset),
+            limit=memory or memory_of(devices[0]),
+        )  # fmt: skip
     program, seconds = tried[0]
     size = layout.chunk_size or program.width * max(1, round(CHUNK_SECONDS / max(seconds, 1e-3)))
     size = min(size, -(-side_by_side // program.lanes) * program.lanes)
@@ -123,6 +124,18 @@ def _compiled(trial: Trial, part: Part, devices: tuple, lanes: int) -> Candidate
     )  # fmt: skip
     batch = batches_of(group, program.width, shares_seed)[0]
     return measured(program, *inputs_of(group, batch, program.width, shares_seed), part.dataset)
+
+
+def _refuse_run(settings: Any, num_rows: int) -> None:
+    """Refuses numbers of steps that cannot be, and an order of the rows that names others."""
+    check.count("num_steps", settings.num_steps, 1, 2**31 - 1)
+    run = trials.run_settings(settings)
+    if run.get("evaluate_every") is not None:
+        check.count("evaluate_every", run["evaluate_every"], 1, settings.num_steps)
+    if run.get("batch_size") is not None:
+        check.count("batch_size", run["batch_size"], 1)
+        if callable(run.get("sampling")):
+            sampling.refuse(run["sampling"], num_rows=num_rows, batch_size=run["batch_size"])
 
 
 def _of_all(settings: Any, hparams: Any, dataset: Dataset) -> Any:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, PartitionSpec
 
-from jaxnets import sampling, train
+from jaxnets import check, sampling, train
 from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.learner import Learner
@@ -180,8 +180,8 @@ def lane_of(trial: Trial, settings: Any) -> Callable[..., tuple[Run, Metrics, Me
 
         def measure() -> Metrics:
             outputs = train.predict(learner, end.state, dataset.test.inputs)
-            values = trial.metrics(outputs, dataset.test.targets)
-            return {f"test_{name}": jnp.asarray(value, jnp.float32) for name, value in values.items()}
+            values = check.scalars(trial.metrics(outputs, dataset.test.targets))
+            return {f"test_{name}": value.astype(jnp.float32) for name, value in values.items()}
 
         nothing = {name: jnp.full(one.shape, jnp.nan) for name, one in jax.eval_shape(measure).items()}
         return jax.lax.cond(end.step >= settings.num_steps, measure, lambda: nothing)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
+import numpy as np
 
 from jaxnets import check
 from jaxnets.check import InputError
@@ -15,8 +17,18 @@ from jaxnets.data.dataset import Dataset
 from jaxnets.learner import Learner
 from jaxnets.types import Batch, Metrics, PyTree, State, Targets
 
-BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+WITHOUT_VALUE = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
 RUN_SETTINGS = ("num_steps", "batch_size", "sampling", "evaluate_every")
+USUAL = {
+    **dict.fromkeys(("learning_rate", "rate", "weight_decay"), check.NON_NEGATIVE),
+    **dict.fromkeys(("momentum", "b1", "b2", "beta1", "beta2"), check.FRACTION),
+    **dict.fromkeys(("eps", "epsilon"), check.POSITIVE),
+}
+"""Intervals of names that mean the same everywhere, where no hyperparameters are declared."""
 
 
 class Trial(NamedTuple):
@@ -81,7 +93,7 @@ def of_function(
     *,
     hparams: Any = None,
     settings: Any = None,
-    metrics: Callable | None = None,
+    metrics: Any = None,
     **run: Any,
 ) -> Trial:
     """A trial of a function that makes a learner.
@@ -104,19 +116,44 @@ def of_function(
             raise InputError(f"{name}: {type(values).__name__}, allowed is a NamedTuple with its values")
     if hparams is None:
         free = [name for name in names if name not in settings._fields]
-        hparams = NamedTuple("Hparams", [(name, float) for name in free])(*[0.0] * len(free))
+        fields = [(name, Annotated[float, USUAL[name]] if name in USUAL else float) for name in free]
+        hparams = NamedTuple("Hparams", fields)(*[0.0] * len(free))
+    if metrics is not None and not callable(metrics):
+        raise InputError(f"metrics = {metrics!r}, allowed is a function (outputs, targets) -> dict")
     learner = make if _takes_settings(make) else partial(_without_settings, make)
     if not isinstance(data, Dataset) and not (isinstance(data, tuple) and len(data) == 2):
         raise InputError(f"data: {type(data).__name__}, allowed are a Dataset, or a pair (inputs, targets)")
-    dataset = data if isinstance(data, Dataset) else Dataset(train=Batch(*data))
-    name = getattr(make, "__name__", type(make).__name__)
-    return Trial(name, learner, hparams, settings, partial(_given, dataset), metrics)
+    dataset = data if isinstance(data, Dataset) else Dataset(train=Batch(*map(_as_array, data)))
+    return Trial(_name_of(make), learner, hparams, settings, partial(_given, dataset), metrics)
+
+
+def _as_array(part: Any) -> Any:
+    """Rows in a list as an array of them.
+
+    Raises:
+        InputError: rows of several lengths.
+    """
+    try:
+        return np.asarray(part) if isinstance(part, list) else part
+    except ValueError:
+        raise InputError("data: rows of several lengths, allowed are rows of one") from None
+
+
+def _name_of(make: Callable) -> str:
+    return getattr(make, "__name__", type(make).__name__)
 
 
 def _takes_settings(make: Callable) -> bool:
-    """Whether it needs a second argument."""
-    parameters = inspect.signature(make).parameters.values()
-    return len([one for one in parameters if one.default is one.empty and one.kind in BY_POSITION]) > 1
+    """Whether it needs a second argument.
+
+    Raises:
+        InputError: it takes none, or needs more than two.
+    """
+    for num in (1, 2):
+        with suppress(TypeError, ValueError):  # the latter: types that Python is built of
+            inspect.signature(make).bind(*range(num))
+            return num == 2
+    raise InputError(f"{_name_of(make)}, allowed is a function (hparams) or (hparams, settings) -> Learner")
 
 
 def _without_settings(make: Callable, hparams: Any, settings: Any) -> Learner:
@@ -157,3 +194,31 @@ def num_rows(dataset: Dataset) -> int:
 def run_settings(settings: Any) -> dict[str, Any]:
     """The arguments of :func:`jaxnets.train.run` among the settings."""
     return {name: value for name, value in settings._asdict().items() if name in RUN_SETTINGS}
+
+
+@contextmanager
+def explained(trial: Trial) -> Iterator[None]:
+    """What a trial's own functions raise while they are traced becomes a line; the cause stays attached.
+
+    Raises:
+        InputError: they raised something.
+    """
+    try:
+        yield
+    except (InputError, jax.errors.JaxRuntimeError):
+        raise
+    except Exception as error:
+        raise InputError(f"{trial.name}: {_line(trial, error)}") from error
+
+
+def _line(trial: Trial, error: Exception) -> str:
+    """What was wrong, and what is allowed where that can be known."""
+    for name in ("hparams", "settings"):
+        values = getattr(trial, name)
+        if isinstance(error, AttributeError) and type(error.obj) is type(values):
+            near = check.suggestion(error.name, values._fields)
+            return f"it asks for {name}.{error.name}; {near}allowed: {', '.join(values._fields)}"
+    text, _, _ = str(error).partition("\n")
+    if isinstance(error, WITHOUT_VALUE) or "concrete" in text:
+        text += "; hyperparameters are traced and have no value yet: make it a setting, or use jax.numpy"
+    return f"{type(error).__name__}: {text}"
