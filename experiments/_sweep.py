@@ -11,7 +11,6 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import jax
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -116,9 +115,7 @@ def metric_of(plan: Plan, wanted: str | None, *, has_history: bool) -> str:
         InputError: it is known already that there will be none of that name.
     """
     program = plan.parts[0].program
-    tree = program.advance.out_tree
-    _, _, final = jax.tree.unflatten(tree, range(tree.num_leaves))
-    known = [*program.metrics, *([] if has_history else final)]
+    known = [*program.metrics, *([] if has_history else program.finals)]
     if wanted is not None and (has_history or plan.trial.evaluate is None):
         check.choice("metric", wanted, known)
     return wanted or main_metric(known)

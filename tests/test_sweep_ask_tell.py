@@ -199,3 +199,13 @@ def test_steps_beyond_the_range_are_refused():
         optimized(
             source=SHORT._replace(hparams=STEPS), study=study, space={"num_steps": lin(20, 40)}, lanes=2
         )
+
+
+def test_a_trial_that_is_no_point_has_failed():
+    study = optuna.create_study()
+    study.enqueue_trial({"learning_rate": "fast"})
+    with pytest.raises(InputError, match="study: "):
+        sweep.optimize(
+            study, base.TRIAL, {"learning_rate": sweep.log(0.01, 1)}, metric="loss", num_rounds=1, num_asks=1
+        )
+    assert [one.state.name for one in study.trials] == ["FAIL"]

@@ -127,6 +127,21 @@ def test_halving_says_who_went_on(tmp_path, capsys):
     assert sorted(set(statuses)) == ["ok", "stopped"]
 
 
+def test_lanes_that_are_given_hold_in_a_new_folder_that_is_shared(tmp_path):
+    words = [
+        *WORDS[:-1],
+        "--lanes=3",
+        "--grid",
+        "learning_rate=log:0.1:30:6",
+        "--share",
+        "--out",
+        str(tmp_path),
+    ]
+    assert command.main(words) == 0
+    (part,) = json.loads((tmp_path / "manifest.json").read_text())["parts"].values()
+    assert (part["lanes"], part["chunk_size"]) == (3, 3)
+
+
 def test_hyperband_has_brackets(tmp_path):
     words = [*WORDS, "--grid", "learning_rate=log:0.1:30:6", "--hyperband", "--out", str(tmp_path)]
     assert command.main(words) == 0

@@ -107,7 +107,7 @@ def _round(study: Any, answers: Answers, num_asks: int) -> bool:
     space, asked, goes_on = answers.programs.space, [], True
     distributions = space.distributions()
     try:
-        asked.extend(study.ask(distributions) for _ in range(num_asks))  # one by one: each is told
+        asked.extend(_asked(study, distributions) for _ in range(num_asks))  # one by one: each is told
         for answer in answers.to([space.point(one.params) for one in asked]):
             goes_on &= _tell(study, asked[0], answer)
             asked.pop(0)
@@ -115,6 +115,17 @@ def _round(study: Any, answers: Answers, num_asks: int) -> bool:
         for one in asked:  # something went wrong
             _tell(study, one, Answer(None, {}))
     return goes_on
+
+
+def _asked(study: Any, distributions: dict[str, Any]) -> Any:
+    """A trial with its points; one that was enqueued with what is not in the space has failed."""
+    try:
+        return study.ask(distributions)
+    except ValueError as error:
+        from optuna.trial import TrialState
+
+        study.tell(study.get_trials(deepcopy=False)[-1].number, state=TrialState.FAIL)
+        raise InputError(f"study: {' '.join(str(error).split())}") from None
 
 
 def _tell(study: Any, trial: Any, answer: Answer) -> bool:

@@ -18,7 +18,7 @@ from jaxnets.check import InputError
 from jaxnets.sweep import way as ways
 from jaxnets.sweep.identity import manifest_of
 from jaxnets.sweep.part import Part
-from jaxnets.sweep.plan import Plan
+from jaxnets.sweep.plan import Plan, laid_out_like
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import SweepResult
 from jaxnets.sweep.store import Store
@@ -85,6 +85,8 @@ def run(
     """
     if workers and host != (0, 1):
         raise InputError("workers and host, allowed is one of them")
+    if out is not None and (resume or share):
+        plan = laid_out_like(plan, out)
     tasks = tasks_of(plan, host)
     with opened(plan, out, {}, resume=resume, fresh=fresh, share=share or workers is not None) as store:
         is_busy = submitted(workers, num_workers, plan, out) if workers else lambda: False

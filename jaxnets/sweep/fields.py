@@ -13,6 +13,9 @@ from jaxnets.sweep.axes import Value
 from jaxnets.sweep.grid import Grid
 from jaxnets.sweep.trial import Trial
 
+OF_RUNS = ("num_steps", "batch_size")
+"""Names that may be traced beside the setting: that of the longest run, or of the array of rows."""
+
 
 def resolved(trial: Trial, grid: Grid) -> Grid:
     """The grid with every value as its field takes it.
@@ -55,6 +58,9 @@ def as_numbers(hparams: Any) -> Any:
 
 
 def _names(trial: Trial, grid: Grid) -> None:
+    both = {*trial.hparams._fields} & {*trial.settings._fields} & {*grid.names} - {*OF_RUNS}
+    if both:
+        raise InputError(f"grid: {min(both)!r} is traced and static, allowed is a name declared once")
     declared = [*trial.hparams._fields, *trial.settings._fields]
     for name in grid.names:
         if name not in declared:

@@ -14,8 +14,10 @@ from jaxnets.check import InputError
 from jaxnets.sweep import axes as axis_of
 from jaxnets.sweep.axes import MOST_VALUES, Range, Value
 
-RESERVED = ("cell", "seed", "status", "step", "row")
-"""Names of columns that every sweep's table has."""
+RESERVED = (
+    "cell", "seed", "status", "step", "row", "member", "mean", "std", "seeds", "low", "high", "diverged",
+)  # fmt: skip
+"""Names of columns that tables of sweeps have."""
 
 
 class Grid:

@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import sys
+import types
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ FORMAT = 1
 def manifest_of(plan: Plan, about: dict[str, Any]) -> dict[str, Any]:
     """Code, versions, platform, points, seeds, data and lanes of a sweep, with one hash of it all.
 
-    The number of devices is not among them: no bit depends on it.
+    Whether lanes are spread over devices is among them (the compiler may round otherwise, as with Adam on
+    CPUs); over how many is not: no bit depends on it.
 
     Args:
         about: what else they depend on.
@@ -35,8 +37,10 @@ def manifest_of(plan: Plan, about: dict[str, Any]) -> dict[str, Any]:
         "trial": plan.trial.name,
         "code": _code(),
         "learner": file_of(plan.trial.learner),
+        "evaluate": _operations_of(plan.trial.evaluate),
         "versions": {"jaxnets": jaxnets.__version__, "jax": jax.__version__, "jaxlib": jaxlib.__version__},
         "device": program.devices[0].device_kind,
+        "spread": len(program.devices) > 1,
         "threads": os.environ.get("NPROC") or len(os.sched_getaffinity(0)),
         "precision": str(jax.config.jax_default_matmul_precision),
         "x64": bool(jax.config.jax_enable_x64),
@@ -66,6 +70,24 @@ def file_of(function: Any) -> str:
     module = sys.modules.get(getattr(inspect.unwrap(function), "__module__", ""), None)
     own = getattr(module, "__file__", None)
     return hashlib.sha256(Path(own).read_bytes()).hexdigest()[:16] if own and Path(own).is_file() else ""
+
+
+def _operations_of(function: Any) -> str:
+    """A hash of what a Python function does, its name and its constants, wherever its file is."""
+    function = (
+        inspect.unwrap(function.func if isinstance(function, partial) else function) if function else None
+    )
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return _plain(function) if callable(function) else ""
+    total, waiting = hashlib.sha256(function.__qualname__.encode()), [code]
+    while waiting:
+        one = waiting.pop()
+        inner = [part for part in one.co_consts if isinstance(part, types.CodeType)]
+        plain = [part for part in one.co_consts if not isinstance(part, types.CodeType)]
+        total.update(one.co_code + repr((one.co_names, plain)).encode())
+        waiting += inner
+    return total.hexdigest()[:16]
 
 
 def _code() -> str:

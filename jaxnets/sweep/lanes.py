@@ -40,10 +40,14 @@ class Layout(NamedTuple):
     lanes: int | None = None
     chunk_size: int | None = None
 
+    def or_else(self, other: Layout) -> Layout:
+        """What is known here, or else there."""
+        return Layout(self.lanes or other.lanes, self.chunk_size or other.chunk_size)
 
-def layouts_in(folder: str | Path, num_parts: int) -> list[Layout]:
+
+def layouts_in(folder: str | Path | None, num_parts: int) -> list[Layout]:
     """The layouts of the sweep that a folder holds, one a static combination; unknown where it has none."""
-    found = manifest_in(folder).get("parts", {})
+    found = manifest_in(folder).get("parts", {}) if folder is not None else {}
     parts = [found.get(str(number), {}) if isinstance(found, dict) else None for number in range(num_parts)]
     layouts = [
         Layout(*(part.get(name) for name in Layout._fields)) if isinstance(part, dict) else None

@@ -75,6 +75,21 @@ class Part(NamedTuple):
         alike, times = (num_points, num_seeds) if self.shares_seed else (num_points * num_seeds, 1)
         return min(self.candidates, key=lambda one: times * one.seconds_of(alike)).program.lanes
 
+    def with_hparams(self, hparams: Any) -> Part:
+        """The part with other hyperparameters for its cells, trained by the same program.
+
+        Raises:
+            InputError: sizes of a batch or numbers of steps that the program cannot make.
+        """
+        for size in np.unique(getattr(hparams, "batch_size", ())).tolist():
+            if size < 1 or self.settings.batch_size % size:
+                allowed = f"allowed are divisors of {self.settings.batch_size}, the rows of the program"
+                raise InputError(f"batch_size = {size}, {allowed}; make it a setting")
+        asked, most = np.max(getattr(hparams, "num_steps", 1)), self.program.num_steps
+        if asked > most:
+            raise InputError(f"num_steps = {asked}, allowed is at most {most}, those of the longest run")
+        return self._replace(group=self.group._replace(hparams=hparams))
+
     def advanced(self, batch: np.ndarray, way: Way, until: int | None = None) -> Way:
         """A batch one entry further, at most to a step; see :func:`jaxnets.sweep.way.advanced`."""
         until = until or self.program.num_steps
@@ -141,6 +156,10 @@ def _refuse_run(settings: Any, num_rows: int) -> None:
 def _of_all(settings: Any, hparams: Any, dataset: Dataset) -> Any:
     """Settings of a program for runs of several lengths and sizes of a batch, where these are traced."""
     if hasattr(hparams, "num_steps"):
+        if len(np.unique(hparams.num_steps)) > 1 and getattr(settings, "evaluate_every", None) is None:
+            raise InputError(
+                "num_steps is traced, so evaluate_every is needed: entries of all runs are alike"
+            )
         settings = settings._replace(num_steps=int(hparams.num_steps.max()))
     if not hasattr(hparams, "batch_size"):
         return settings

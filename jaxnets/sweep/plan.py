@@ -16,9 +16,9 @@ from jaxnets.data.dataset import Dataset
 from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import groups, seeds_of
 from jaxnets.sweep.fields import resolved
-from jaxnets.sweep.grid import Grid
+from jaxnets.sweep.grid import RESERVED, Grid
 from jaxnets.sweep.lanes import Layout, layouts_in
-from jaxnets.sweep.part import Part, part_of
+from jaxnets.sweep.part import Part, part_of, with_lanes
 from jaxnets.sweep.trial import Trial
 
 MOST_LANES = 2**16
@@ -27,12 +27,17 @@ MOST_LANES = 2**16
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A sweep that is ready to run; ``print(plan)`` says what it will take."""
+    """A sweep that is ready to run; ``print(plan)`` says what it will take.
+
+    Attributes:
+        given: the layout that was asked for; what is None there was measured.
+    """
 
     trial: Trial
     grid: Grid
     seeds: tuple[int, ...]
     parts: tuple[Part, ...]
+    given: Layout
 
     @property
     def compilations(self) -> int:
@@ -104,7 +109,8 @@ def plan(
         chunk_size: most cells whose results are one file; by default some seconds' work.
         devices: to spread the lanes over; by default all of this process.
         memory: bytes that may be used of each device; by default what it has.
-        like: the folder of a sweep that is to be gone on with: lanes and files are as there.
+        like: the folder of a sweep that is to be gone on with: lanes and files are as there, so nothing is
+            measured. Without it, resuming takes them from the folder as well, after a measurement.
         options: for a function: ``num_steps``, ``batch_size``, ``metrics``, ``hparams``, ``settings``, see
             :func:`~jaxnets.sweep.trial.of_function`.
 
@@ -142,13 +148,34 @@ def plan(
         )
     wanted, read = seeds_of(seeds), _reader(source)
     found = groups(source, grid, wanted)
-    layouts = layouts_in(like, len(found)) if like else [Layout(lanes, chunk_size)] * len(found)
+    given = Layout(lanes, chunk_size)
+    layouts = [given if like is None else given.or_else(one) for one in layouts_in(like, len(found))]
     with jax.default_device(devices[0]):
         parts = [
             part_of(source, group, read(group.settings), layout, devices=devices, memory=memory)
             for group, layout in zip(found, layouts, strict=True)
         ]
-    return Plan(source, grid, tuple(wanted), tuple(parts))
+    _refuse_names(source, grid, parts)
+    return Plan(source, grid, tuple(wanted), tuple(parts), given)
+
+
+def laid_out_like(plan: Plan, folder: str | Path) -> Plan:
+    """The plan with the lanes and files of the sweep in a folder, where these were measured and not given."""
+    parts = []
+    for part, found in zip(plan.parts, layouts_in(folder, len(plan.parts)), strict=True):
+        layout = plan.given.or_else(found)
+        with jax.default_device(part.program.devices[0]):
+            part = with_lanes(plan.trial, part, layout.lanes or part.program.lanes)
+        parts.append(part._replace(chunk_size=layout.chunk_size or part.chunk_size))
+    return dataclasses.replace(plan, parts=tuple(parts))
+
+
+def _refuse_names(trial: Trial, grid: Grid, parts: list[Part]) -> None:
+    """Refuses metrics that would stand in another column's place."""
+    for part in parts:
+        twice = {*part.program.metrics, *part.program.finals} & {*grid.names, *RESERVED}
+        if twice:
+            raise InputError(f"{trial.name}: a metric {min(twice)!r}, which is a column already; rename it")
 
 
 def _reader(trial: Trial) -> Callable[[Any], Dataset]:

@@ -6,13 +6,14 @@ import hashlib
 import math
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr
 from jax.sharding import AxisType, PartitionSpec
 
 from jaxnets import check, sampling, train
@@ -38,6 +39,7 @@ class Program(NamedTuple):
             ``entry`` and ``final`` is ``[width]``, and so is ``seed`` unless it is shared. Donates ``run``.
         begun: runs before their first step: the program itself makes their first state.
         metrics: names of what an entry has.
+        finals: names of what ``final`` has.
         lanes: cells side by side on each device.
         devices: on which.
         num_steps: of each run.
@@ -51,6 +53,7 @@ class Program(NamedTuple):
     advance: Callable[..., tuple[Run, Metrics, Metrics]]
     begun: Run
     metrics: tuple[str, ...]
+    finals: tuple[str, ...]
     lanes: int
     devices: tuple[jax.Device, ...]
     num_steps: int
@@ -117,11 +120,12 @@ def compile_program(
         )
     lowered = jax.jit(mapped, donate_argnums=3).lower(*shapes)
     metrics = tuple(name for name in lowered.out_info[1] if name != "step")
+    finals = tuple(lowered.out_info[2])
     compiled = lowered.compile()
     used = compiled.memory_analysis()
     num_bytes = used.argument_size_in_bytes + used.temp_size_in_bytes + used.output_size_in_bytes
     return Program(
-        compiled, begun, metrics, lanes, tuple(devices), settings.num_steps, interval_of(settings),
+        compiled, begun, metrics, finals, lanes, tuple(devices), settings.num_steps, interval_of(settings),
         num_bytes - used.alias_size_in_bytes, time.perf_counter() - started, text,
     )  # fmt: skip
 
@@ -139,9 +143,24 @@ def _text_of(lane: Callable, hparams: Any, begun: Run, dataset: Dataset) -> str:
     traced = jax.make_jaxpr(lane)(np.uint32(0), _first(hparams), np.int32(0), bare, dataset)
     text = re.sub(r"0x[0-9a-f]+", "", str(traced))  # addresses differ from process to process
     total = hashlib.sha256(text.encode())
-    for constant in traced.consts:
+    for constant in _constants_in(traced):
         total.update(np.asarray(constant).tobytes())
     return total.hexdigest()[:16]
+
+
+def _constants_in(closed: ClosedJaxpr) -> Iterator[Any]:
+    """The numbers that a function holds, and those of the functions that it calls."""
+    yield from closed.consts
+    for equation in closed.jaxpr.eqns:
+        for leaf in jax.tree.leaves([*equation.params.values()], is_leaf=_is_program):
+            if isinstance(leaf, ClosedJaxpr):
+                yield from _constants_in(leaf)
+            elif isinstance(leaf, Jaxpr):
+                yield from _constants_in(ClosedJaxpr(leaf, ()))
+
+
+def _is_program(leaf: Any) -> bool:
+    return isinstance(leaf, (ClosedJaxpr, Jaxpr))
 
 
 def interval_of(settings: Any) -> int:

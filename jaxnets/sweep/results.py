@@ -73,6 +73,11 @@ class SweepResult:
         for part in there:
             rows = np.isin(cells, part.group.numbers)
             steps[rows, : part.program.num_segments] = part.program.steps
+        if "num_steps" in columns:  # shorter runs have ended before the last entries
+            own = columns["num_steps"].astype(float)[:, None]
+            before = np.concatenate([np.zeros((len(cells), 1)), steps[:, :-1]], axis=1)
+            steps = np.where(before < own, np.minimum(steps, own), np.nan)
+            history = {name: np.where(np.isnan(steps), np.nan, values) for name, values in history.items()}
         return cls(columns, plan.grid.names, history, steps, damaged)
 
     def __len__(self) -> int:

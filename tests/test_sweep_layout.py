@@ -1,0 +1,146 @@
+"""Lanes and files of a sweep that is gone on with, and names that would stand in each other's place."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import test_sweep as base
+
+from jaxnets import sweep
+from jaxnets.check import InputError
+from jaxnets.learner import Learner
+from jaxnets.sweep import Grid
+from jaxnets.sweep import results as results_of
+from jaxnets.sweep.identity import manifest_of
+from jaxnets.sweep.lanes import Layout
+
+GRID = Grid(learning_rate=[0.01, 0.1, 0.2])
+
+
+@pytest.fixture(scope="module")
+def planned():
+    return sweep.plan(base.TRIAL, GRID, lanes=2, chunk_size=2)
+
+
+@pytest.fixture(scope="module")
+def folder(planned, tmp_path_factory):
+    out = tmp_path_factory.mktemp("layout") / "out"
+    sweep.run(planned, out)
+    return out
+
+
+def test_what_is_given_holds_where_a_folder_has_no_sweep(tmp_path):
+    (part,) = sweep.plan(base.TRIAL, GRID, lanes=3, chunk_size=3, like=tmp_path / "none").parts
+    assert (part.program.lanes, part.chunk_size) == (3, 3)
+
+
+def test_what_is_given_and_differs_from_the_folder_is_refused(folder):
+    plan = sweep.plan(base.TRIAL, GRID, lanes=3, like=folder)
+    with pytest.raises(InputError, match=r"parts.0.lanes was 2, is 3"):
+        sweep.run(plan, folder, resume=True)
+
+
+def test_what_was_measured_is_taken_from_the_folder(planned, folder):
+    """As a second process would have it: other lanes and files, by measurement."""
+    measured = sweep.plan(base.TRIAL, GRID, lanes=1, chunk_size=1)
+    measured = dataclasses.replace(measured, given=Layout())
+    again = sweep.run(measured, folder, resume=True)
+    assert base.same(again, sweep.run(planned))
+    assert not again.damaged
+
+
+def metric_called(name):
+    def init(key, batch):
+        return jnp.zeros(())
+
+    def step(key, state, batch):
+        return state + 1, {"loss": state, name: state}
+
+    return lambda hparams, settings: Learner(init, step, lambda state, inputs: inputs)
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "status", "seed", "mean", "diverged"])
+def test_metrics_that_are_columns_already_are_refused(name):
+    trial = base.TRIAL._replace(learner=metric_called(name), metrics=None)
+    with pytest.raises(InputError, match=f"a metric '{name}', which is a column already"):
+        sweep.plan(trial, GRID, lanes=2)
+    with pytest.raises(InputError, match="'std' is a column of every table"):
+        Grid(std=[1, 2])
+
+
+def test_a_name_that_is_traced_and_static_is_refused():
+    class Both(NamedTuple):
+        num_steps: int = 50
+        learning_rate: float = 0.1
+
+    with pytest.raises(InputError, match="'learning_rate' is traced and static"):
+        sweep.plan(base.TRIAL._replace(settings=Both()), GRID)
+
+
+class Lengths(NamedTuple):
+    learning_rate: float = 0.1
+    num_steps: int = 50
+    batch_size: int = 8
+
+
+def of_lengths(hparams, settings):
+    return base.learner(base.Hparams(hparams.learning_rate), settings)
+
+
+def test_lengths_need_entries_that_are_all_alike():
+    trial = base.TRIAL._replace(hparams=Lengths(), learner=of_lengths)
+    trial = trial._replace(settings=trial.settings._replace(evaluate_every=None))
+    with pytest.raises(InputError, match="evaluate_every is needed"):
+        sweep.plan(trial, Grid(num_steps=[10, 50]))
+
+
+@pytest.fixture(scope="module")
+def lengths():
+    trial = base.TRIAL._replace(hparams=Lengths(), learner=of_lengths)
+    return sweep.plan(trial, Grid(num_steps=[10, 50]), lanes=2)
+
+
+def test_a_shorter_run_has_no_entries_after_its_end(lengths):
+    result = sweep.run(lengths)
+    np.testing.assert_array_equal(result.steps, [[10, np.nan, np.nan], [20, 40, 50]])
+    for values in result.history.values():
+        np.testing.assert_array_equal(np.isnan(values), np.isnan(result.steps))
+    assert np.isfinite(result.columns["valid_accuracy"]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"batch_size": np.int32([8, 5])}, "batch_size = 5, allowed are divisors of 8"),
+     ({"num_steps": np.int32([8, 51])}, "num_steps = 51, allowed is at most 50")],
+)  # fmt: skip
+def test_numbers_that_a_program_cannot_make_are_refused(lengths, change, message):
+    (part,) = lengths.parts
+    with pytest.raises(InputError, match=message):
+        part.with_hparams(part.group.hparams._replace(**change))
+
+
+def test_the_functions_of_final_numbers_are_part_of_a_sweep(planned):
+    first = dataclasses.replace(planned, trial=planned.trial._replace(evaluate=lambda *given: {"a": 1.0}))
+    second = dataclasses.replace(planned, trial=planned.trial._replace(evaluate=lambda *given: {"a": 2.0}))
+    one, other = (manifest_of(plan, {})["evaluate"] for plan in (first, second))
+    assert one != other
+    assert manifest_of(first, {})["evaluate"] == one
+
+
+def test_numbers_inside_a_compiled_function_are_part_of_a_program():
+    def holding(numbers):
+        weights = np.array(numbers, np.float32)
+        scaled = jax.jit(lambda outputs, targets: {"a": (outputs * weights[None]).mean()})
+        return sweep.plan(base.TRIAL._replace(metrics=scaled), GRID, lanes=2).parts[0].program.text
+
+    assert holding([1.0, 2.0, 3.0]) != holding([1.0, 2.0, 4.0])
+
+
+def test_parts_with_other_intervals_have_their_own_steps():
+    grid = Grid(evaluate_every=[20, 25])
+    result = sweep.run(sweep.plan(base.TRIAL, grid, lanes=1))
+    np.testing.assert_array_equal(result.steps, [[20, 40, 50], [25, 50, np.nan]])
+    assert results_of.last_numbers(result.history["loss"]).tolist() == result.columns["loss"].tolist()
