@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.trace import Altered, Trace
 from jaxnets.types import Params, PyTree
 
 TOLERANCE = 1e-6
@@ -51,12 +52,12 @@ def differences(problem: Problem, key: jax.Array, *, num_rows: int = 32) -> list
         check_structure(params, found)
         paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
         leaves = [[np.asarray(leaf) for leaf in jax.tree.leaves(tree)] for tree in (params, right, found)]
-        sizes = _sizes(problem, inputs)
+        sizes, altered = _sizes(problem, inputs), [*_altered(problem, params, inputs, targets)]
         wrong = []
         for place, (path, weight, a, h) in enumerate(zip(paths, *leaves, strict=True)):
             off = np.abs(h - a) > TOLERANCE * max(np.abs(a).max(initial=0), np.abs(h).max(initial=0), 1e-300)
             if off.any() and not _are_kinks(problem, params, place, off, a, h, inputs, targets):
-                pattern = _pattern(place, weight, a, h, paths, leaves[1], sizes)
+                pattern = _pattern(place, weight, a, h, paths, leaves[1], sizes, altered)
                 wrong.append(Difference(path, pattern, _relative(h, a), _factor(h, a), _cosine(h, a)))
         return wrong
 
@@ -74,6 +75,31 @@ def check_structure(params: Params, found: PyTree) -> None:
         if np.shape(one) != np.shape(other):
             place = jax.tree_util.keystr(path)
             raise InputError(f"gradient{place}: shape {np.shape(other)}, allowed is {np.shape(one)}")
+
+
+def _altered(
+    problem: Problem, params: Params, inputs: Any, targets: Any
+) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Gradients in which the derivative of an activation is left out, or is there twice."""
+    trace = Trace(problem.loss, params, inputs, targets)
+    places = {
+        layer.number: f"the activation before layer {number}"
+        for number, layer in enumerate(trace.layers, start=1)
+        if layer.slope is not None
+    }
+    outputs = jax.tree.leaves(problem.predict(params, inputs))[0]
+    for number, end in trace.by_number.items():
+        is_one = end.before is not None and not end.is_bare and np.shape(end.value) == outputs.shape
+        if is_one and number not in places and np.allclose(end.value, outputs, rtol=1e-12):
+            places[number] = "the function at the output"
+    for number, words in places.items():
+        for power, said in ((0, "is missing"), (2, "is there twice")):
+            change = Altered(number, power)
+            loss = lambda params, change=change: Trace(  # noqa: E731
+                problem.loss, params, inputs, targets, altered=change
+            ).outputs[0]
+            found = jax.tree.leaves(jax.grad(loss)(params))
+            yield f"the derivative of {words} {said}", [np.asarray(leaf) for leaf in found]
 
 
 def _point(problem: Problem, key: jax.Array, num_rows: int) -> tuple[Params, Any, Any]:
@@ -131,14 +157,19 @@ def _are_kinks(
 
 def _pattern(
     place: int, weight: np.ndarray, a: np.ndarray, h: np.ndarray, paths: list[str], right: list[np.ndarray],
-    sizes: dict[str, float],
+    sizes: dict[str, float], altered: list[tuple[str, list[np.ndarray]]],
 ) -> str:  # fmt: skip
     """The first explanation that accounts for the whole leaf."""
-    for words, candidate in _explanations(place, weight, a, paths, right):
+    known = [*_explanations(place, weight, a, paths, right)]
+    for words, candidate in [*known, *((words, leaves[place]) for words, leaves in altered)]:
         if not np.abs(candidate).max(initial=0):
             continue
         factor = _factor(h, candidate)
-        if np.isfinite(factor) and factor and np.allclose(h, factor * candidate, rtol=1e-5, atol=1e-9 * np.abs(h).max()):
+        if (
+            np.isfinite(factor)
+            and factor
+            and np.allclose(h, factor * candidate, rtol=1e-5, atol=1e-9 * np.abs(h).max())
+        ):
             said = _multiple(factor, sizes)
             if said and words:
                 return f"{words}, {said}"
@@ -148,7 +179,9 @@ def _pattern(
         return "zero"
     missing = a - h
     part = _factor(missing, weight)
-    if np.abs(weight).max(initial=0) and np.allclose(missing, part * weight, rtol=1e-5, atol=1e-9 * np.abs(missing).max()):
+    if np.abs(weight).max(initial=0) and np.allclose(
+        missing, part * weight, rtol=1e-5, atol=1e-9 * np.abs(missing).max()
+    ):
         return f"a term of {part:.4g} times the parameter (an L2 penalty) is missing"
     return ""
 

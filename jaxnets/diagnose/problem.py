@@ -75,7 +75,9 @@ class Problem:
                 raise InputError(f"{name} = {found!r}, allowed is a function, or None")
         ways = [name for name in ("update", "optimizer", "learning_rate") if getattr(self, name) is not None]
         if ways[1:] == ["learning_rate"] and ways[0] == "optimizer":
-            raise InputError("optimizer and learning_rate: the optimizer carries its own rate, allowed is one")
+            raise InputError(
+                "optimizer and learning_rate: the optimizer carries its own rate, allowed is one"
+            )
         for name in ("batch_size", "num_steps"):
             if getattr(self, name) is not None:
                 check.count(name, getattr(self, name), 1)
@@ -138,7 +140,9 @@ def _splits(data: Any, valid: Any, test: Any) -> dict[str, Batch]:
         check.numbers(name, rows[name])
         lengths = {len(leaf) if np.ndim(leaf) else None for leaf in jax.tree.leaves(rows[name])}
         if None in lengths or len(lengths) > 1 or lengths == {0}:
-            raise InputError(f"{name}: rows {sorted(map(str, lengths))}, allowed is one number of rows, not 0")
+            raise InputError(
+                f"{name}: rows {sorted(map(str, lengths))}, allowed is one number of rows, not 0"
+            )
     return rows
 
 
