@@ -1,4 +1,4 @@
-"""A gradient written by hand against the loss's own, leaf by leaf in float64, and the pattern of what differs."""
+"""A gradient written by hand against the loss's own, leaf by leaf in float64, and how it differs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.trace import Altered, Trace
-from jaxnets.types import Params, PyTree
+from jaxnets.types import PyTree
 
 TOLERANCE = 1e-6
 """Relative; derivations that are right agree to 1e-12 in float64, tables of constants to 1e-7."""
@@ -62,7 +62,7 @@ def differences(problem: Problem, key: jax.Array, *, num_rows: int = 32) -> list
         return wrong
 
 
-def check_structure(params: Params, found: PyTree) -> None:
+def check_structure(params: PyTree, found: PyTree) -> None:
     """Refuses a gradient that is not built like the params."""
     from jaxnets.check import InputError
 
@@ -78,7 +78,7 @@ def check_structure(params: Params, found: PyTree) -> None:
 
 
 def _altered(
-    problem: Problem, params: Params, inputs: Any, targets: Any
+    problem: Problem, params: PyTree, inputs: Any, targets: Any
 ) -> Iterator[tuple[str, list[np.ndarray]]]:
     """Gradients in which the derivative of an activation is left out, or is there twice."""
     trace = Trace(problem.loss, params, inputs, targets)
@@ -102,8 +102,8 @@ def _altered(
             yield f"the derivative of {words} {said}", [np.asarray(leaf) for leaf in found]
 
 
-def _point(problem: Problem, key: jax.Array, num_rows: int) -> tuple[Params, Any, Any]:
-    """Params that are moved a little, and the first rows, in float64."""
+def _point(problem: Problem, key: jax.Array, num_rows: int) -> tuple[PyTree, Any, Any]:
+    """PyTree that are moved a little, and the first rows, in float64."""
     init_key, move_key = jax.random.split(key)
     params = jax.tree.map(_wide, problem.init(init_key))
     leaves, structure = jax.tree.flatten(params)
@@ -133,7 +133,7 @@ def _sizes(problem: Problem, inputs: Any) -> dict[str, float]:
 
 
 def _are_kinks(
-    problem: Problem, params: Params, place: int, off: np.ndarray, a: np.ndarray, h: np.ndarray,
+    problem: Problem, params: PyTree, place: int, off: np.ndarray, a: np.ndarray, h: np.ndarray,
     inputs: Any, targets: Any,
 ) -> bool:  # fmt: skip
     """Whether all that is off (a few entries of which are tried) lies where the loss has a corner."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
 from jaxnets import check
 from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
-from jaxnets.types import Batch, Params
-
-Kind = Literal["logits", "probabilities", "values"]
+from jaxnets.types import Batch, PyTree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,20 +46,20 @@ class Problem:
     8
     """
 
-    init: Callable[[jax.Array], Params]
-    predict: Callable[[Params, Any], Any]
-    loss: Callable[[Params, Any, Any], Any]
+    init: Any
+    predict: Any
+    loss: Any
     data: Any
     _: dataclasses.KW_ONLY
     valid: Any = None
     test: Any = None
-    gradient: Callable[[Params, Any, Any], Params] | None = None
-    update: Callable[[Params, Any, Any], Params] | None = None
-    optimizer: optax.GradientTransformation | None = None
+    gradient: Any = None
+    update: Any = None
+    optimizer: Any = None
     learning_rate: Any = None
-    batch_size: int | None = None
-    num_steps: int | None = None
-    output: Kind | None = None
+    batch_size: Any = None
+    num_steps: Any = None
+    output: Any = None
 
     def __post_init__(self) -> None:
         for name in ("init", "predict", "loss"):
@@ -102,15 +98,15 @@ class Problem:
         """The problem with other parts."""
         return dataclasses.replace(self, **changes)
 
-    def grad(self, params: Params, inputs: Any, targets: Any) -> Params:
+    def grad(self, params: PyTree, inputs: Any, targets: Any) -> PyTree:
         """The gradient that a step follows: the one by hand, or that of the loss."""
         return (self.gradient or jax.grad(self.loss))(params, inputs, targets)
 
-    def begin(self, params: Params) -> Any:
+    def begin(self, params: PyTree) -> Any:
         """The optimizer's memory before the first step; None without an optimizer."""
         return None if self.optimizer is None or self.update else self.optimizer.init(params)
 
-    def step(self, params: Params, memory: Any, inputs: Any, targets: Any) -> tuple[Params, Any]:
+    def step(self, params: PyTree, memory: Any, inputs: Any, targets: Any) -> tuple[PyTree, Any]:
         """One step as it is made: by the update, the optimizer, or plain gradient descent."""
         if self.update is not None:
             return self.update(params, inputs, targets), memory

@@ -1,9 +1,9 @@
 """What happens inside of a function of params and rows: its contractions, and the activations between them.
 
 A function is followed operation by operation, so nothing depends on what it or its layers are called: a flax
-module, a pytree of arrays and NumPy-style code are looked at alike. A *layer* is a contraction (a matrix product
-or a convolution) of something that depends on the rows with something that depends on the params. Its *slope* is
-the derivative, number by number, of what goes into the next contraction by what came out of this one.
+module, a pytree of arrays and NumPy-style code are looked at alike. A *layer* is a contraction (a matrix
+product or a convolution) of something that depends on the rows with something that depends on the params. Its
+*slope* is the derivative, number by number, of what goes into it by what came out of the one before.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
-from jaxnets.types import Array, Params
+from jaxnets.types import Array, PyTree
 
 CONTRACTIONS = ("dot_general", "conv_general_dilated")
 LOOPS = ("scan", "while", "cond")
 INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
-BY_NUMBER = frozenset(
-    "abs add atan cbrt clamp convert_element_type copy copy_p cos cosh div erf erf_inv erfc exp exp2 expm1 "
-    "integer_pow log log1p logistic max min mul neg pow rsqrt select_n sign sin sinh sqrt square sub tan tanh".split()
-)
+BY_NUMBER = (
+    "abs", "add", "atan", "cbrt", "clamp", "convert_element_type", "copy", "copy_p", "cos", "cosh", "div",
+    "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "integer_pow", "log", "log1p", "logistic", "max", "min",
+    "mul", "neg", "pow", "rsqrt", "select_n", "sign", "sin", "sinh", "sqrt", "square", "sub", "tan", "tanh",
+)  # fmt: skip
 """Operations that work number by number."""
 
 
@@ -36,8 +37,8 @@ class Layer(NamedTuple):
         weight: what it is multiplied by.
         outputs: what comes out, with what params are added to it.
         leaves: numbers of the params' leaves that the weight comes from.
-        slope: of the function before it: the derivative of ``inputs`` by the outputs of the layer before, where
-            they belong together number by number; None for the first layer.
+        slope: of the function before it: the derivative of ``inputs`` by the outputs of the layer before,
+            where they belong together number by number; None for the first layer.
         number: of the operation that made ``inputs``.
     """
 
@@ -96,7 +97,7 @@ class Trace:
     """
 
     def __init__(
-        self, function: Callable, params: Params, *rows: Any, altered: Altered | None = None
+        self, function: Callable, params: PyTree, *rows: Any, altered: Altered | None = None
     ) -> None:
         self.layers: list[Layer] = []
         self._number, self._altered = 0, altered
