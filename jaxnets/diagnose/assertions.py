@@ -1,0 +1,104 @@
+"""Assertions for people's own test suites; each raises an AssertionError that says what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets.diagnose.derivatives import differences
+from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.trace import Trace
+from jaxnets.types import PyTree
+
+
+def assert_gradient(
+    gradient: Callable, loss: Callable, params: PyTree, inputs: Any, targets: Any, *, key: jax.Array
+) -> None:
+    """A gradient written by hand is that of the loss, leaf by leaf in float64, kinks left out.
+
+    Args:
+        gradient: ``(params, inputs, targets) -> pytree like params``.
+        loss: ``(params, inputs, targets) -> scalar``.
+        params: near which both are taken; they are moved a little, so that biases are not zero.
+        key: of how they are moved.
+
+    >>> x = np.linspace(-1, 1, 8)[:, None]
+    >>> loss = lambda w, x, y: ((x @ w - y) ** 2).mean()
+    >>> right = lambda w, x, y: 2 * x.T @ (x @ w - y) / len(x)
+    >>> assert_gradient(right, loss, jnp.ones((1, 1)), x, 3 * x, key=jax.random.key(0))
+    >>> half = lambda w, x, y: x.T @ (x @ w - y) / len(x)
+    >>> assert_gradient(half, loss, jnp.ones((1, 1)), x, 3 * x, key=jax.random.key(0))
+    Traceback (most recent call last):
+    AssertionError: gradient: divided by 2 (off by 0.5)
+    """
+    problem = Problem(
+        lambda key: params, lambda params, inputs: jnp.zeros(1), loss, (inputs, targets), gradient=gradient
+    )
+    found = differences(problem, key)
+    said = [f"gradient{one.leaf}: {one.pattern or 'wrong'} (off by {one.size:.3g})" for one in found]
+    if said:
+        raise AssertionError("; ".join(said))
+
+
+def assert_batch_independent(predict: Callable, params: PyTree, inputs: Any) -> None:
+    """What is predicted for a row does not depend on the other rows: each alone, and all in another order.
+
+    >>> x = jnp.arange(6.0).reshape(3, 2)
+    >>> assert_batch_independent(lambda w, x: jax.nn.softmax(x @ w), jnp.eye(2), x)
+    >>> assert_batch_independent(lambda w, x: jax.nn.softmax(x @ w, 0), jnp.eye(2), x)
+    Traceback (most recent call last):
+    AssertionError: predict: row 0 is [0.01588 0.01588] among 3 rows, [1. 1.] alone
+    """
+    together = np.asarray(predict(params, inputs))
+    scale = np.abs(together).max(initial=0) + 1e-30
+    for row in range(len(together)):
+        alone = np.asarray(predict(params, jax.tree.map(lambda leaf, row=row: leaf[row : row + 1], inputs)))[
+            0
+        ]
+        if not np.abs(alone - together[row]).max(initial=0) <= 1e-4 * scale:
+            with np.printoptions(precision=4):
+                raise AssertionError(
+                    f"predict: row {row} is {together[row]} among {len(together)} rows, {alone} alone"
+                )
+
+
+def assert_descends(
+    update: Callable, loss: Callable, params: PyTree, inputs: Any, targets: Any, *, num_steps: int = 10
+) -> None:
+    """Some steps on the same rows bring the loss down.
+
+    Args:
+        update: ``(params, inputs, targets) -> params``.
+
+    >>> x = np.linspace(-1, 1, 8)[:, None]
+    >>> loss = lambda w, x, y: ((x @ w - y) ** 2).mean()
+    >>> step = lambda w, x, y: w + 0.1 * jax.grad(loss)(w, x, y)
+    >>> assert_descends(step, loss, jnp.zeros((1, 1)), x, x, num_steps=1)
+    Traceback (most recent call last):
+    AssertionError: the loss went from 0.4286 to 0.5037 in 1 steps
+    """
+    before = float(loss(params, inputs, targets))
+    for _ in range(num_steps):
+        params = update(params, inputs, targets)
+    after = float(loss(params, inputs, targets))
+    if not after < before:
+        raise AssertionError(f"the loss went from {before:.4g} to {after:.4g} in {num_steps} steps")
+
+
+def assert_not_symmetric(predict: Callable, params: PyTree, inputs: Any) -> None:
+    """No two units of a layer have the same weights: they would stay the same for ever.
+
+    >>> twins = [jnp.ones((2, 3)), jnp.ones((3, 1))]
+    >>> assert_not_symmetric(lambda w, x: jnp.tanh(x @ w[0]) @ w[1], twins, jnp.ones((4, 2)))
+    Traceback (most recent call last):
+    AssertionError: layer 0: 3 units, 1 different
+    """
+    for number, layer in enumerate(Trace(predict, params, inputs).layers[:-1]):
+        units = np.asarray(layer.weight).reshape(-1, layer.weight.shape[-1])
+        different = len(np.unique(units, axis=1).T)
+        if different < units.shape[1]:
+            raise AssertionError(f"layer {number}: {units.shape[1]} units, {different} different")

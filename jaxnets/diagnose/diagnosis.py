@@ -1,0 +1,100 @@
+"""Asks every rule about a problem, and proves the remedies that can be made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from typing import Any
+
+import jax
+
+from jaxnets.check import InputError, choice
+from jaxnets.diagnose.finding import SEVERITIES, Finding, Report
+from jaxnets.diagnose.probe import Probe
+from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.proof import proved
+from jaxnets.diagnose.rules import rules
+
+
+def diagnose(problem: Problem, key: jax.Array, *, mute: Collection[str] = (), proves: bool = True) -> Report:
+    """Why a network does not learn: each rule's findings, the most severe first.
+
+    Args:
+        key: of the initialisation and of what is drawn besides; the same key gives the same report.
+        mute: rules that are not asked.
+        proves: whether remedies are tried by short trainings.
+
+    Raises:
+        InputError: a rule that there is not is to be muted, or the problem is none.
+
+    >>> import jax.numpy as jnp, numpy as np
+    >>> x = np.linspace(-1, 1, 8, dtype=np.float32)[:, None]
+    >>> line = lambda w, x: x @ w
+    >>> loss = lambda w, x, y: ((line(w, x) - y) ** 2).mean()
+    >>> start = lambda key: jnp.zeros((1, 1))
+    >>> print(diagnose(Problem(start, line, loss, (x, 2 * x), learning_rate=0.1), jax.random.key(0)))
+    nothing found that keeps it from learning
+    >>> report = diagnose(Problem(start, line, loss, (x, 2 * x), learning_rate=30.0), jax.random.key(0))
+    >>> report.findings[0].rule, report.findings[0].proof.helps, report.exit_code
+    ('step-too-large', True, 1)
+    """
+    begun = time.perf_counter()
+    if not isinstance(problem, Problem):
+        raise InputError(f"problem: {type(problem).__name__}, allowed is a Problem")
+    known = rules()
+    for name in mute:
+        choice("rule", name, known)
+    untraceable = _untraceable(problem, key)
+    if untraceable:
+        return Report((untraceable,), time.perf_counter() - begun, {})
+    probe, findings, skipped = Probe(problem, key), [], {}
+    for name, rule in known.items():
+        if name in mute:
+            continue
+        try:
+            findings += rule(probe)
+        except Exception as error:  # whatever a person's functions do, the other rules are asked
+            skipped[name] = _line(error)
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    if proves:
+        findings = [proved(problem, finding, key) for finding in findings]
+    return Report(tuple(findings), time.perf_counter() - begun, skipped)
+
+
+def _untraceable(problem: Problem, key: jax.Array) -> Finding | None:
+    """Says which function cannot be followed by jax, and why."""
+    inputs, targets = problem.data
+    some = jax.tree.map(lambda leaf: leaf[:4], (inputs, targets))
+    place, params = "init", None
+    try:
+        params = jax.eval_shape(problem.init, key)
+        place = "predict"
+        jax.eval_shape(problem.predict, params, some[0])
+        place = "loss"
+        value = jax.eval_shape(problem.loss, params, *some)
+        if getattr(value, "shape", None) != ():
+            return _refused(place, f"gives {_kind(value)}, needed is one number")
+        for place in ("gradient", "update"):
+            function = getattr(problem, place)
+            if function is not None:
+                jax.eval_shape(function, params, *some)
+    except Exception as error:  # a person's functions may raise anything
+        return _refused(place, _line(error))
+    return None
+
+
+def _refused(place: str, reason: str) -> Finding:
+    return Finding(
+        "cannot-be-traced", "error", {"function": place}, f"{place}: {reason}",
+        "write it with jax.numpy, without Python's if on values, float() and NumPy's functions",
+    )  # fmt: skip
+
+
+def _kind(value: Any) -> str:
+    leaves = jax.tree.leaves(value)
+    return f"an array of shape {leaves[0].shape}" if len(leaves) == 1 else f"{len(leaves)} arrays"
+
+
+def _line(error: BaseException) -> str:
+    first = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {first[0] if first else ''}"[:300]

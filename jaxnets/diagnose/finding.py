@@ -1,0 +1,126 @@
+"""What a diagnosis says: findings, most severe first, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from jaxnets.diagnose.problem import Problem
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES = ("error", "warning", "note")
+
+
+class Proof(NamedTuple):
+    """A short training before and after the remedy, side by side.
+
+    Attributes:
+        before: the loss in the end, as written; NaN where it diverged.
+        after: likewise, with the remedy.
+        num_steps: that both made.
+    """
+
+    before: float
+    after: float
+    num_steps: int
+
+    @property
+    def helps(self) -> bool:
+        """Whether the remedy brought the loss down further."""
+        return bool(np.isfinite(self.after) and not self.after >= 0.9 * self.before)
+
+
+class Finding(NamedTuple):
+    """One thing that keeps a network from learning, with the numbers that show it.
+
+    Attributes:
+        rule: its stable name.
+        severity: ``error`` (it cannot learn as written, or computes something else than meant), ``warning``
+            (it learns slowly or badly, or another head is asked for) or ``note``.
+        evidence: what was measured.
+        message: what is wrong, in a sentence.
+        remedy: what to do, in a sentence.
+        repaired: the problem with the remedy, where that can be made mechanically.
+        proof: its short training.
+    """
+
+    rule: str
+    severity: Severity
+    evidence: dict[str, Any]
+    message: str
+    remedy: str
+    repaired: Problem | None = None
+    proof: Proof | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """In JSON's types; numbers that are not finite are words."""
+        proof = self.proof and self.proof._asdict() | {"helps": self.proof.helps}
+        fields = ("rule", "severity", "evidence", "message", "remedy")
+        return {name: _plain(getattr(self, name)) for name in fields} | {"proof": _plain(proof)}
+
+
+class Report(NamedTuple):
+    """All findings of a diagnosis, the most severe and surest first.
+
+    Attributes:
+        findings: see :class:`Finding`.
+        seconds: that it took.
+        skipped: rules that could not be asked, with the reason.
+    """
+
+    findings: tuple[Finding, ...]
+    seconds: float
+    skipped: dict[str, str]
+
+    @property
+    def exit_code(self) -> int:
+        """1 where there is an error or a warning, else 0."""
+        return int(any(finding.severity != "note" for finding in self.findings))
+
+    def to_dict(self) -> dict[str, Any]:
+        """In JSON's types."""
+        return {
+            "findings": [finding.to_dict() for finding in self.findings],
+            "seconds": self.seconds,
+            "skipped": self.skipped,
+        }
+
+    def to_json(self) -> str:
+        """As JSON."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    def __str__(self) -> str:
+        if not self.findings:
+            return "nothing found that keeps it from learning"
+        lines = []
+        for finding in self.findings:
+            numbers = ", ".join(f"{name} {_short(value)}" for name, value in finding.evidence.items())
+            lines += [f"{finding.severity.upper():8} {finding.rule}: {finding.message}"]
+            lines += [f"{'':9}measured: {numbers}"] * bool(numbers) + [f"{'':9}remedy: {finding.remedy}"]
+            if finding.proof:
+                before, after, num_steps = finding.proof
+                word = "proved" if finding.proof.helps else "did not help"
+                lines.append(f"{'':9}{word}: loss {before:.4g} -> {after:.4g} in {num_steps} steps")
+        return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    return value
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple)) and len(value) > 6:
+        return f"[{', '.join(map(_short, value[:6]))}, ...]"
+    return str(value)

@@ -1,0 +1,149 @@
+"""What is diagnosed: the functions and the data of a training that does not learn, as a person wrote them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+
+from jaxnets import check
+from jaxnets.check import InputError
+from jaxnets.data.dataset import Dataset
+from jaxnets.types import Batch, PyTree
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A training, as pure functions.
+
+    Mini-batches are consecutive slices of the training rows in the order given.
+
+    Args:
+        init: ``key -> params``, any pytree of arrays.
+        predict: ``(params, inputs[n, ...]) -> outputs[n, ...]``: what is called to predict.
+        loss: ``(params, inputs, targets) -> scalar``: what is minimised.
+        data: the training rows ``(inputs, targets)``, or a :class:`~jaxnets.data.Dataset`.
+        valid: rows ``(inputs, targets)``, if there are any.
+        test: likewise.
+        gradient: ``(params, inputs, targets) -> pytree like params``, one written by hand.
+        update: ``(params, inputs, targets) -> params``, one step, where it is not gradient descent.
+        optimizer: an optax transformation that carries its own rate.
+        learning_rate: of plain gradient descent, where there is no optimizer and no update.
+        batch_size: rows a step; None is all of them.
+        num_steps: that are planned.
+        output: what the outputs are, if known; inferred otherwise.
+
+    Raises:
+        InputError: something is no function, the rows cannot be used, or two ways to step are given.
+
+    >>> x = np.linspace(-1, 1, 8, dtype=np.float32)[:, None]
+    >>> line = lambda w, x: x @ w
+    >>> loss = lambda w, x, y: ((line(w, x) - y) ** 2).mean()
+    >>> Problem(lambda key: jnp.zeros((1, 1)), line, loss, (x, 2 * x), learning_rate=0.1).num_rows
+    8
+    """
+
+    init: Any
+    predict: Any
+    loss: Any
+    data: Any
+    _: dataclasses.KW_ONLY
+    valid: Any = None
+    test: Any = None
+    gradient: Any = None
+    update: Any = None
+    optimizer: Any = None
+    learning_rate: Any = None
+    batch_size: Any = None
+    num_steps: Any = None
+    output: Any = None
+
+    def __post_init__(self) -> None:
+        for name in ("init", "predict", "loss"):
+            if not callable(getattr(self, name)):
+                raise InputError(f"{name} = {getattr(self, name)!r}, allowed is a function")
+        for name in ("gradient", "update"):
+            found = getattr(self, name)
+            if found is not None and not callable(found):
+                raise InputError(f"{name} = {found!r}, allowed is a function, or None")
+        ways = [name for name in ("update", "optimizer", "learning_rate") if getattr(self, name) is not None]
+        if ways[1:] == ["learning_rate"] and ways[0] == "optimizer":
+            raise InputError(
+                "optimizer and learning_rate: the optimizer carries its own rate, allowed is one"
+            )
+        for name in ("batch_size", "num_steps"):
+            if getattr(self, name) is not None:
+                check.count(name, getattr(self, name), 1)
+        if self.output is not None:
+            check.choice("output", self.output, ("logits", "probabilities", "values"))
+        rows = _splits(self.data, self.valid, self.test)
+        object.__setattr__(self, "data", rows.pop("train"))
+        for name, batch in rows.items():
+            object.__setattr__(self, name, batch)
+
+    @property
+    def num_rows(self) -> int:
+        """Rows to train on."""
+        return len(jax.tree.leaves(self.data.inputs)[0])
+
+    @property
+    def has_step(self) -> bool:
+        """Whether it is known how a step is made."""
+        return any(way is not None for way in (self.update, self.optimizer, self.learning_rate))
+
+    def replace(self, **changes: Any) -> Problem:
+        """The problem with other parts."""
+        return dataclasses.replace(self, **changes)
+
+    def grad(self, params: PyTree, inputs: Any, targets: Any) -> PyTree:
+        """The gradient that a step follows: the one by hand, or that of the loss."""
+        return (self.gradient or jax.grad(self.loss))(params, inputs, targets)
+
+    def begin(self, params: PyTree) -> Any:
+        """The optimizer's memory before the first step; None without an optimizer."""
+        return None if self.optimizer is None or self.update else self.optimizer.init(params)
+
+    def step(self, params: PyTree, memory: Any, inputs: Any, targets: Any) -> tuple[PyTree, Any]:
+        """One step as it is made: by the update, the optimizer, or plain gradient descent."""
+        if self.update is not None:
+            return self.update(params, inputs, targets), memory
+        grads = self.grad(params, inputs, targets)
+        if self.optimizer is not None:
+            updates, memory = self.optimizer.update(grads, memory, params)
+            return optax.apply_updates(params, updates), memory
+        return jax.tree.map(lambda w, g: w - self.learning_rate * g, params, grads), memory
+
+
+def _splits(data: Any, valid: Any, test: Any) -> dict[str, Batch]:
+    """The rows by name; what the rules are to find in them (NaN, labels) is not refused."""
+    if isinstance(data, Dataset):
+        if valid is not None or test is not None:
+            raise InputError("valid, test: not allowed beside a Dataset, which has them")
+        found = data.splits
+    else:
+        found = {"train": data, "valid": valid, "test": test}
+    rows = {}
+    for name, pair in found.items():
+        if pair is None:
+            rows[name] = None
+            continue
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise InputError(f"{name}: {type(pair).__name__}, allowed is a pair (inputs, targets)")
+        rows[name] = Batch(*(jax.tree.map(_array, part) for part in pair))
+        check.numbers(name, rows[name])
+        lengths = {len(leaf) if np.ndim(leaf) else None for leaf in jax.tree.leaves(rows[name])}
+        if None in lengths or len(lengths) > 1 or lengths == {0}:
+            raise InputError(
+                f"{name}: rows {sorted(map(str, lengths))}, allowed is one number of rows, not 0"
+            )
+    return rows
+
+
+def _array(leaf: Any) -> Any:
+    """As NumPy holds it, in 32 bits."""
+    found = np.asarray(leaf)
+    narrow = {np.dtype(np.float64): np.float32, np.dtype(np.int64): np.int32}.get(found.dtype)
+    return found.astype(narrow) if narrow else found

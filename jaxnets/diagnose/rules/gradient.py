@@ -1,0 +1,100 @@
+"""Rules on gradients and the steps that follow them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets.diagnose.derivatives import differences
+from jaxnets.diagnose.finding import Finding
+from jaxnets.diagnose.probe import Probe, is_finite, norm
+
+SMALL_STEP = 1e-3
+"""Of the distance that is tried along an update, relative to the params' length."""
+
+
+def wrong_gradient(probe: Probe) -> Iterator[Finding]:
+    """A gradient by hand is not that of the loss: compared leaf by leaf in float64, kinks left out.
+
+    The threshold is a relative 1e-6: derivations that are right agree to 1e-12. Where the whole leaf is
+    explained by a factor, a sign, a transpose, another leaf, a missing penalty or an activation whose
+    derivative is missing or there twice, the finding says so. (Nielsen, Neural Networks and Deep Learning,
+    chapter 2; the equations of backpropagation.)
+    """
+    problem = probe.problem
+    if problem.gradient is None:
+        return
+    found = differences(problem, probe.key)
+    if found:
+        said = dict.fromkeys(one.pattern for one in found if one.pattern)
+        leaves = ", ".join(one.leaf or "all" for one in found)
+        evidence = {
+            f"{one.leaf} off by": one.size for one in found
+        } | {f"{one.leaf} cosine": one.cosine for one in found}  # fmt: skip
+        yield Finding(
+            "wrong-gradient", "error", evidence,
+            f"the gradient by hand of {leaves} is not that of the loss{': ' * bool(said)}{'; '.join(said)}",
+            "take jax.grad of the loss, or mend the derivation of these leaves",
+            problem.replace(gradient=None),
+        )  # fmt: skip
+
+
+def update_ascends(probe: Probe) -> Iterator[Finding]:
+    """A step leads uphill: so does a tiny part of it, by the loss on the same rows.
+
+    Of three parts of the way (1e-2, 1e-3 and 1e-4 of the params' length), all must raise the loss, by what
+    the slope along the step foretells within a factor of two: so neither a rate that is too large nor
+    rounding is taken for it.
+    """
+    problem = probe.problem
+    if not problem.has_step or not is_finite(probe.stepped) or not np.isfinite(probe.loss):
+        return
+    way = jax.tree.map(lambda new, old: new - old, probe.stepped, probe.params)
+    length, here = norm(way), probe.loss
+    steepness = sum(
+        float(jnp.vdot(g, w)) for g, w in zip(jax.tree.leaves(probe.slope), jax.tree.leaves(way), strict=True)
+    )
+    if not length or steepness <= 0:
+        return
+    loss = jax.jit(problem.loss)
+    ratios = []
+    for share in (1e-2, 1e-3, 1e-4):
+        part = min(1.0, share * norm(probe.params) / length) if norm(probe.params) else share
+        moved = jax.tree.map(lambda w, d, part=part: w + part * d, probe.params, way)
+        there = float(loss(moved, *probe.batch))
+        ratios.append((there - here) / (part * steepness))
+    if sum(0.5 < ratio < 2 for ratio in ratios) >= 2:
+        yield Finding(
+            "update-ascends", "error", {"loss": here, "slope along the step": steepness / length},
+            "the step goes uphill: the loss rises along it",
+            "subtract the gradient, do not add it",
+        )  # fmt: skip
+
+
+def frozen_parameters(probe: Probe) -> Iterator[Finding]:
+    """Leaves that do not change in a step though the loss has a gradient there, or that no output depends on.
+
+    Measured on the first batch: not a single number of the leaf moved, and the gradient's largest number is
+    above 1e-6 of that of all leaves.
+    """
+    problem = probe.problem
+    if not problem.has_step:
+        return
+    places = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(probe.params)]
+    old, new, slope = (jax.tree.leaves(tree) for tree in (probe.params, probe.stepped, probe.slope))
+    sizes = [float(jnp.abs(leaf).max(initial=0)) for leaf in slope]
+    largest = max(sizes, default=0.0)
+    still = [
+        place
+        for place, before, after, size in zip(places, old, new, sizes, strict=True)
+        if bool((before == after).all()) and size > 1e-6 * largest > 0
+    ]
+    if still and len(still) < len(places):
+        yield Finding(
+            "frozen-parameters", "error", {"leaves": still},
+            f"{', '.join(still)} do not change in a step, though the loss depends on them",
+            "let the update reach every leaf",
+        )  # fmt: skip

@@ -1,0 +1,240 @@
+"""Diagnosis: the cause is named by what was measured, its remedy proved; what is healthy is left alone."""
+
+import json
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxnets import data, losses, models
+from jaxnets.check import InputError
+from jaxnets.diagnose import Problem, diagnose
+from jaxnets.diagnose.derivatives import differences
+from jaxnets.diagnose.trace import Trace
+
+KEY = jax.random.key(0)
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.normal(size=(40, 6)).astype(np.float32)
+Y = np.eye(4, dtype=np.float32)[GENERATOR.integers(0, 4, 40)]
+L2 = 0.05
+
+
+@pytest.fixture(autouse=True)
+def as_people_write():
+    with jax.numpy_rank_promotion("allow"):
+        yield
+
+
+def sigmoid(z):
+    return 1 / (1 + jnp.exp(-z))
+
+
+def init(key):
+    first, second = jax.random.split(key)
+    return {
+        "w1": 0.5 * jax.random.normal(first, (6, 6)), "b1": jnp.zeros(6),
+        "w2": 0.5 * jax.random.normal(second, (6, 4)), "b2": jnp.zeros(4),
+    }  # fmt: skip
+
+
+def predict(params, x):
+    return sigmoid(sigmoid(x @ params["w1"] + params["b1"]) @ params["w2"] + params["b2"])
+
+
+def loss(params, x, y):
+    penalty = sum((params[name] ** 2).sum() for name in ("w1", "w2"))
+    return ((predict(params, x) - y) ** 2).sum(axis=1).mean() / 2 + L2 * penalty
+
+
+def by_hand(
+    params, x, y, *, factor=1.0, leaves_out=None, doubles=None, penalty=True, transposes=False, swaps=False
+):
+    """The gradient of ``loss``, with mistakes."""
+    hidden = sigmoid(x @ params["w1"] + params["b1"])
+    outputs = sigmoid(hidden @ params["w2"] + params["b2"])
+    powers = [0 if leaves_out == layer else 2 if doubles == layer else 1 for layer in (1, 2)]
+    delta = (outputs - y) / len(x) * (outputs * (1 - outputs)) ** powers[1]
+    before = delta @ params["w2"].T * (hidden * (1 - hidden)) ** powers[0]
+    decay = 2 * L2 if penalty else 0.0
+    found = {
+        "w1": x.T @ before + decay * params["w1"], "b1": before.sum(axis=0),
+        "w2": hidden.T @ delta + decay * params["w2"], "b2": delta.sum(axis=0),
+    }  # fmt: skip
+    if transposes:
+        found["w1"] = found["w1"].T
+    if swaps:
+        found["b1"] = found["b1"][::-1]
+    return jax.tree.map(lambda leaf: factor * leaf, found)
+
+
+OUTPUT, HIDDEN = (
+    "the derivative of the function at the output",
+    "the derivative of the activation before layer 2",
+)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "leaves", "pattern"),
+    [
+        ({}, "", ""),
+        ({"factor": 32.0}, "b1 b2 w1 w2", "multiplied by the number of rows"),
+        ({"factor": 1 / 32}, "b1 b2 w1 w2", "divided by the number of rows"),
+        ({"factor": 2.0}, "b1 b2 w1 w2", "multiplied by 2"),
+        ({"factor": 0.25}, "b1 b2 w1 w2", "divided by the number of outputs"),
+        ({"factor": -1.0}, "b1 b2 w1 w2", "with the wrong sign"),
+        ({"factor": -1.7}, "b1 b2 w1 w2", "with the wrong sign, multiplied by 1.7"),
+        ({"penalty": False}, "w1 w2", "a term of 0.1 times the parameter (an L2 penalty) is missing"),
+        ({"transposes": True}, "w1", "transposed"),
+        ({"leaves_out": 1}, "b1 w1", f"{HIDDEN} is missing"),
+        ({"leaves_out": 2}, "b1 b2 w1 w2", f"{OUTPUT} is missing"),
+        ({"doubles": 1}, "b1 w1", f"{HIDDEN} is there twice"),
+        ({"doubles": 2}, "b1 b2 w1 w2", f"{OUTPUT} is there twice"),
+        ({"swaps": True}, "b1", ""),
+    ],
+)  # fmt: skip
+def test_a_wrong_gradient_is_explained(mistake, leaves, pattern):
+    problem = Problem(init, predict, loss, (X, Y), gradient=partial(by_hand, **mistake))
+    found = differences(problem, KEY)
+    assert " ".join(one.leaf[2:-2] for one in found) == leaves
+    assert {one.pattern for one in found} == ({pattern} if leaves else set())
+
+
+def test_corners_of_relu_are_no_mistakes():
+    """Rows of zeros lie on the corner; there any slope between both sides is right."""
+    x = np.concatenate([np.zeros((8, 3)), X[:8, :3]]).astype(np.float32)
+    squared = lambda w, x, y: ((jnp.maximum(x @ w, 0).sum(axis=1) - y) ** 2).mean()  # noqa: E731
+    hand = lambda w, x, y: (  # noqa: E731
+        x.T @ (2 / len(x) * (jnp.maximum(x @ w, 0).sum(axis=1) - y)[:, None] * (x @ w >= 0))
+    )
+    problem = Problem(
+        lambda key: jnp.ones((3, 2)), lambda w, x: x @ w, squared, (x, x.sum(axis=1)), gradient=hand
+    )
+    assert not differences(problem, KEY)
+
+
+def test_the_first_step_of_a_network_and_its_functions_are_followed():
+    """A flax module and a handwritten network have the same layers, slopes and all."""
+    network = models.MLP((5,), 3, activation=nn.sigmoid)
+    params = network.init(KEY, X)
+    found = Trace(network.apply, params, X)
+    weights = [params["params"][f"Dense_{number}"]["kernel"] for number in range(2)]
+    hidden = sigmoid(X @ weights[0])
+    np.testing.assert_allclose(found.layers[1].inputs, hidden, rtol=1e-5)
+    np.testing.assert_allclose(found.layers[1].slope, hidden * (1 - hidden), rtol=1e-4)
+    np.testing.assert_array_equal(found.layers[1].weight, weights[1])
+    np.testing.assert_allclose(found.outputs[0], network.apply(params, X), rtol=1e-5)
+
+
+def healthy(kind):
+    if kind == "regression":
+        line = lambda w, x: x @ w[0] + w[1]  # noqa: E731
+        squared = lambda w, x, y: ((line(w, x) - y) ** 2).mean()  # noqa: E731
+        start = lambda key: [jnp.zeros((6, 1)), jnp.zeros(1)]  # noqa: E731
+        return Problem(start, line, squared, (X, X[:, :1] + 2), learning_rate=0.1)
+    digits = data.load("digits", valid_fraction=0.2)
+    network = models.MLP((32,), 10)
+    cross_entropy = lambda w, x, y: losses.softmax_cross_entropy(network.apply(w, x), y)  # noqa: E731
+    return Problem(
+        lambda key: network.init(key, digits.train.inputs[:1]), network.apply, cross_entropy, digits,
+        optimizer=optax.adam(1e-3), batch_size=32,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["regression", "digits"])
+def test_what_is_healthy_is_left_alone(kind):
+    report = diagnose(healthy(kind), KEY)
+    assert report.findings == ()
+    assert report.skipped == {}
+    assert report.exit_code == 0
+
+
+def broken(kind):
+    good = healthy("regression")
+    labels = np.repeat(np.arange(4), 10)
+    sorted_rows = healthy("digits")
+    order = np.argsort(sorted_rows.data.targets)
+    match kind:
+        case "step-too-large":  # least squares by gradient descent, where the norm grows to 1e38
+            x = np.array([[1, 1, 23], [1, 5, 29], [1, 7, 60], [1, 9, 85], [1, 11, 99]], np.float32)
+            y = np.array([20, 40, 60, 80, 100], np.float32)
+            squared = lambda w, x, y: ((x @ w - y) ** 2).mean()  # noqa: E731
+            return Problem(lambda key: jnp.zeros(3), lambda w, x: x @ w, squared, (x, y), learning_rate=0.05)
+        case "update-ascends":
+            step = lambda w, x, y: jax.tree.map(lambda w, g: w + 0.1 * g, w, good.grad(w, x, y))  # noqa: E731
+            return good.replace(update=step, learning_rate=None)
+        case "frozen-parameters":
+            step = lambda w, x, y: [w[0] - 0.1 * good.grad(w, x, y)[0], w[1]]  # noqa: E731
+            return good.replace(update=step, learning_rate=None)
+        case "non-finite-data":
+            return good.replace(data=(np.where(np.arange(6) == 3, np.nan, X), X[:, :1]))
+        case "inputs-constant":
+            return good.replace(data=(np.ones_like(X), X[:, :1]))
+        case "unshuffled-batches":
+            return sorted_rows.replace(data=tuple(leaf[order] for leaf in sorted_rows.data))
+        case "classes-missing-from-train":
+            return good.replace(data=(X[:20], labels[:20]), test=(X, labels))
+        case "leaking-split":
+            return good.replace(test=(X[:10], X[:10, :1]))
+        case "train-smaller-than-test":
+            return good.replace(data=(X[:10], X[:10, :1]), test=(X[10:], X[10:, :1]))
+        case "wrong-gradient":
+            gradient = lambda w, x, y: jax.tree.map(lambda g: -g, good.grad(w, x, y))  # noqa: E731
+            return good.replace(gradient=gradient)
+
+
+RULES = [
+    "step-too-large", "update-ascends", "frozen-parameters", "non-finite-data", "inputs-constant",
+    "unshuffled-batches", "classes-missing-from-train", "leaking-split", "train-smaller-than-test",
+    "wrong-gradient",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_each_rule_finds_its_fault(rule):
+    report = diagnose(broken(rule), KEY, proves=rule in ("step-too-large", "wrong-gradient"))
+    assert rule in {finding.rule for finding in report.findings}
+    found = next(finding for finding in report.findings if finding.rule == rule)
+    assert found.evidence
+    assert report.exit_code == 1
+    if found.proof:
+        assert found.proof.helps
+    assert json.loads(report.to_json())["findings"]
+    assert rule not in {one.rule for one in diagnose(broken(rule), KEY, mute=[rule], proves=False).findings}
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "words"),
+    [
+        ({"predict": lambda w, x: np.asarray(x @ w[0])}, "predict", "TracerArrayConversionError"),
+        ({"loss": lambda w, x, y: (x @ w[0] - y) ** 2}, "loss", "needed is one number"),
+        ({"predict": lambda w, x: x @ w}, "predict", "TypeError"),
+        ({"init": lambda key: 1 / 0}, "init", "ZeroDivisionError"),
+    ],
+)
+def test_what_cannot_be_traced_is_said(change, place, words):
+    (found,) = diagnose(healthy("regression").replace(**change), KEY).findings
+    assert found.rule == "cannot-be-traced"
+    assert found.evidence == {"function": place}
+    assert words in found.message
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"predict": 3}, "predict = 3"),
+        ({"data": (X, X[:5])}, "allowed is one number of rows"),
+        ({"data": X}, "allowed is a pair"),
+        ({"batch_size": 0}, "batch_size = 0"),
+        ({"output": "logit"}, "did you mean 'logits'"),
+        ({"optimizer": optax.sgd(0.1)}, "optimizer and learning_rate"),
+    ],
+)
+def test_what_is_no_problem_is_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        healthy("regression").replace(**change)
+    with pytest.raises(InputError, match="unknown rule"):
+        diagnose(healthy("regression"), KEY, mute=["no-rule"])
