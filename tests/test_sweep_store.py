@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import test_sweep as base
 from small_sweep import Stop, environment, files, planned, stop, times, whole
@@ -119,6 +120,32 @@ def test_a_manifest_that_is_none_is_refused(tmp_path):
     with pytest.raises(InputError, match="no manifest of a sweep; start afresh"):
         Store(tmp_path, MANIFEST, resume=True)
     Store(tmp_path, MANIFEST, fresh=True).close()
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"share": True}])
+def test_chunks_whose_manifest_is_lost_are_not_removed(tmp_path, options):
+    with Store(tmp_path, MANIFEST) as store:
+        store.finish(0, {"cell": np.arange(2)})
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(InputError, match="manifest.json is lost; put it back, or .* with fresh"):
+        Store(tmp_path, MANIFEST, **options)
+    assert files(tmp_path) == ["000000.chunk"]
+    Store(tmp_path, MANIFEST, fresh=True).close()
+    assert files(tmp_path) == []
+
+
+def test_a_manifest_that_is_no_file_is_refused(tmp_path):
+    Store(tmp_path, MANIFEST).close()
+    (tmp_path / "manifest.json").unlink()
+    os.mkfifo(tmp_path / "manifest.json")
+    with pytest.raises(InputError, match="no plain file|no manifest of a sweep"):
+        Store(tmp_path, MANIFEST, resume=True)
+
+
+def test_a_folder_in_the_place_of_a_chunk_is_refused_before_anything_is_trained(tmp_path):
+    (tmp_path / "chunks" / "000000.chunk").mkdir(parents=True)
+    with pytest.raises(InputError, match="000000.chunk: not a file of a sweep"):
+        Store(tmp_path, MANIFEST, fresh=True)
 
 
 SECOND = """
