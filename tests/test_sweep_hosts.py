@@ -153,7 +153,7 @@ def test_pipes_among_chunks_are_named_and_a_lost_manifest_is_refused(halves, tmp
     merged = merge(folders, tmp_path / "out")
     assert merged == Merged(8, 2, [f"{folders[0]}: 000002.chunk: damaged, no plain file"])
     (tmp_path / "out" / "manifest.json").unlink()
-    with pytest.raises(InputError, match="manifest.json is lost"):
+    with pytest.raises(InputError, match=r"manifest.json is lost"):
         merge(folders, tmp_path / "out")
     assert files(tmp_path / "out") == ["000000.chunk", "000001.chunk"]
 

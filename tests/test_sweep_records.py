@@ -89,7 +89,7 @@ def test_what_is_no_plain_file_is_neither_read_nor_waited_for(tmp_path, kind):
             "socket": lambda: plug.bind(os.path.relpath(path)),
             "folder": path.mkdir,
         }[kind]()
-        with pytest.raises(InputError, match="000000.chunk: damaged, no plain file"):
+        with pytest.raises(InputError, match=r"000000.chunk: damaged, no plain file"):
             records.read(path, {})
     with pytest.raises(FileNotFoundError):
         records.read(tmp_path / "nowhere", {})

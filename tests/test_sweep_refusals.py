@@ -1,5 +1,6 @@
 """What cannot be swept is refused in a line, before anything is compiled or written."""
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import test_sweep as base
+from small_sweep import planned
 
 from jaxnets import sweep
 from jaxnets.check import InputError
@@ -100,3 +102,10 @@ def test_sizes_of_a_batch_that_cannot_share_rows_are_refused(sizes, message):
 def test_random_numbers_that_depend_on_neighbours_are_refused():
     with jax.default_prng_impl("rbg"), pytest.raises(InputError, match="jax_default_prng_impl = rbg"):
         sweep.plan(base.TRIAL, base.GRID)
+
+
+@pytest.mark.parametrize("name", ["cell", "learning_rate", "row"])
+def test_a_final_number_with_a_columns_name_is_refused(name):
+    trial = base.TRIAL._replace(evaluate=lambda learner, state, dataset: {name: 1.0})
+    with pytest.raises(InputError, match=f"evaluate: '{name}' is a column of the table"):
+        sweep.run(dataclasses.replace(planned(), trial=trial))

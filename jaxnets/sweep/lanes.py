@@ -17,6 +17,8 @@ from jaxnets.sweep.program import Program
 from jaxnets.sweep.store import manifest_in
 from jaxnets.train import Run
 
+MOST_LANES = 2**16
+"""On a device, and cells in a file."""
 WIDER = 8
 """A candidate has so many times the lanes of the one before."""
 WORTH = 5.0
@@ -50,9 +52,13 @@ def layouts_in(folder: str | Path, num_parts: int) -> list[Layout]:
         for part in parts
     ]
     for layout in layouts:
-        if layout is None or not all(type(number) in (int, type(None)) and number != 0 for number in layout):
+        if layout is None or not all(map(_is_possible, layout)):
             raise InputError(f"{folder}: no manifest of a sweep; start afresh")
     return layouts
+
+
+def _is_possible(number: Any) -> bool:
+    return number is None or (type(number) is int and 1 <= number <= MOST_LANES)
 
 
 class Candidate(NamedTuple):

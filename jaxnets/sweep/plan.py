@@ -17,12 +17,9 @@ from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import groups, seeds_of
 from jaxnets.sweep.fields import resolved
 from jaxnets.sweep.grid import Grid
-from jaxnets.sweep.lanes import Layout, layouts_in
+from jaxnets.sweep.lanes import MOST_LANES, Layout, layouts_in
 from jaxnets.sweep.part import Part, part_of
 from jaxnets.sweep.trial import Trial
-
-MOST_LANES = 2**16
-"""On a device, and cells in a file."""
 
 
 @dataclasses.dataclass(frozen=True)
