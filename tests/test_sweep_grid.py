@@ -128,7 +128,10 @@ def test_text_draws_as_many_points_as_it_says():
         (lambda: Grid(a=itertools.count()), "a: allowed are sequences of at most 1000000 values"),
         (lambda: Grid(a=range(2000)) * Grid(b=range(2000)), "4000000 points, allowed are at most 1000000"),
         (lambda: Grid.zip(a=range(10**7)), "sequences of at most 1000000 values"),
-        (lambda: Grid(a=range(10**6)) + Grid(a=[-1]), "1000001 points, allowed are at most 1000000"),
+        (
+            lambda: Grid(a=range(1000), b=range(1000)) + Grid(a=[1], b=[-1]),
+            "1000001 points, allowed are at most 1000000",
+        ),
         (lambda: Grid.of_points(["a"], [(0,)] * (10**6 + 1)), "1000001 points"),
         (lambda: Grid.of_points(["a", "b"], [(1, 2), (1,)]), "point (1,), allowed are 2 values, of a, b"),
         (lambda: Grid.of_points(["a", "b"], [1, 2]), "point 1, allowed are 2 values"),
@@ -207,7 +210,9 @@ def test_what_a_field_does_not_take_is_refused(grid, message):
     assert message in str(refusal.value)
 
 
-@pytest.mark.parametrize("seeds", [0, -1, 1.5, True, [], [-1], [2**32], [1, 1], "3", [0.5], [True, 0]])
+@pytest.mark.parametrize(
+    "seeds", [0, -1, 1.5, True, [], [-1], [2**32], [1, 1], "3", [0.5], [True, 0], {1: 2}, range(10**12)]
+)
 def test_seeds_are_whole_numbers_each_once(seeds):
     with pytest.raises(InputError, match="seed"):
         seeds_of(seeds)

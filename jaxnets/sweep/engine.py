@@ -72,8 +72,8 @@ def run(
         report: called with the number of cells that are done and a finished chunk's arrays.
 
     Raises:
-        InputError: the folder cannot be written to, or holds another sweep (the difference is named), or
-            there are more hosts than chunks.
+        InputError: the folder cannot be written to, or holds another sweep (the difference is named), there
+            are more hosts than chunks, or what should be called cannot be.
 
     Example:
         >>> import optax
@@ -85,12 +85,26 @@ def run(
         >>> sweep.run(ready).best("loss").point
         {'rate': 0.1}
     """
-    if workers and host != (0, 1):
+    refuse_callers(workers, report)
+    if workers is not None and host != (0, 1):
         raise InputError("workers and host, allowed is one of them")
     tasks = tasks_of(plan, host)
     with opened(plan, out, {}, resume=resume, fresh=fresh, share=share or workers is not None) as store:
-        is_busy = submitted(workers, num_workers, plan, out) if workers else lambda: False
+        is_busy = submitted(workers, num_workers, plan, out) if workers is not None else lambda: False
         return collected(plan, store, tasks, report, is_busy)
+
+
+def refuse_callers(workers: Any, report: Any) -> None:
+    """Refuses workers that cannot be given work, and a report that cannot be called.
+
+    >>> refuse_callers(3, None)
+    Traceback (most recent call last):
+    jaxnets.check.InputError: workers = 3, allowed is an executor, as in concurrent.futures
+    """
+    if workers is not None and not isinstance(workers, Executor):
+        raise InputError(f"workers = {workers!r}, allowed is an executor, as in concurrent.futures")
+    if report is not None and not callable(report):
+        raise InputError(f"report = {report!r}, allowed is a function (cells done, a chunk's arrays)")
 
 
 def opened(

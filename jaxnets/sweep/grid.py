@@ -182,6 +182,7 @@ class Grid:
     def __add__(self, other: Grid) -> Grid:
         if set(self.names) != set(other.names):
             raise InputError(f"grid: points over {self.names} and over {other.names} cannot be joined")
+        _refuse_many(len(self) + len(other))
         theirs = [tuple(point[name] for name in self.names) for point in other]
         return Grid.of_points(self.names, [*self.points, *theirs])
 

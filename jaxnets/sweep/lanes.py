@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +13,7 @@ import numpy as np
 from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.sweep.program import Program
-from jaxnets.sweep.store import manifest_in
+from jaxnets.sweep.store import folder_of, manifest_in
 from jaxnets.train import Run
 
 MOST_LANES = 2**16
@@ -43,9 +42,9 @@ class Layout(NamedTuple):
     chunk_size: int | None = None
 
 
-def layouts_in(folder: str | Path, num_parts: int) -> list[Layout]:
+def layouts_in(folder: Any, num_parts: int) -> list[Layout]:
     """The layouts of the sweep that a folder holds, one a static combination; unknown where it has none."""
-    found = manifest_in(folder).get("parts", {})
+    found = manifest_in(folder_of(folder, "like")).get("parts", {})
     parts = [found.get(str(number), {}) if isinstance(found, dict) else None for number in range(num_parts)]
     layouts = [
         Layout(*(part.get(name) for name in Layout._fields)) if isinstance(part, dict) else None
@@ -154,6 +153,25 @@ def measured(program: Program, seeds: np.ndarray | np.uint32, hparams: Any, data
     a_step = max(0.0, total - between) / steps
     later = (program.num_segments - 1) * between + (program.num_steps - 1) * a_step
     return Candidate(program, first + later)
+
+
+def devices_of(wanted: Any) -> tuple[jax.Device, ...]:
+    """The devices that are wanted; by default all of this process.
+
+    Raises:
+        InputError: something else, one twice, or another process's.
+    """
+    wanted = jax.local_devices() if wanted is None else wanted
+    devices = tuple(wanted) if hasattr(wanted, "__iter__") else ()
+    if not devices or not all(isinstance(device, jax.Device) for device in devices):
+        raise InputError(f"devices = {devices or wanted!r}, allowed is a list of jax's devices, one or more")
+    if len({*devices}) < len(devices):
+        raise InputError(f"devices = {devices!r}, each is allowed once")
+    if others := [device for device in devices if device not in jax.local_devices(backend=device.platform)]:
+        raise InputError(
+            f"devices: {others[0]} is another process's, allowed are those of jax.local_devices()"
+        )
+    return devices
 
 
 def memory_of(device: jax.Device) -> int:

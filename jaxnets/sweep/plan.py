@@ -17,7 +17,7 @@ from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import groups, seeds_of
 from jaxnets.sweep.fields import resolved
 from jaxnets.sweep.grid import Grid
-from jaxnets.sweep.lanes import MOST_LANES, Layout, layouts_in
+from jaxnets.sweep.lanes import MOST_LANES, Layout, devices_of, layouts_in
 from jaxnets.sweep.part import Part, part_of
 from jaxnets.sweep.trial import Trial
 
@@ -130,16 +130,10 @@ def plan(
         raise InputError(f"jax_default_prng_impl = {kind}, allowed is threefry2x32")
     if memory is not None:
         check.count("memory", memory, 1)
-    devices = tuple(jax.local_devices() if devices is None else devices)
-    if not devices or not all(isinstance(device, jax.Device) for device in devices):
-        raise InputError(f"devices = {devices!r}, allowed are jax's devices, one or more")
-    if others := [device for device in devices if device not in jax.local_devices(backend=device.platform)]:
-        raise InputError(
-            f"devices: {others[0]} is another process's, allowed are those of jax.local_devices()"
-        )
+    devices = devices_of(devices)
     wanted, read = seeds_of(seeds), _reader(source)
     found = groups(source, grid, wanted)
-    layouts = layouts_in(like, len(found)) if like else [Layout(lanes, chunk_size)] * len(found)
+    layouts = layouts_in(like, len(found)) if like is not None else [Layout(lanes, chunk_size)] * len(found)
     with jax.default_device(devices[0]):
         parts = [
             part_of(source, group, read(group.settings), layout, devices=devices, memory=memory)

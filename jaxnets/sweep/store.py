@@ -40,7 +40,7 @@ class Store:
         fresh: bool = False,
         share: bool = False,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = folder_of(folder)
         self.manifest = json.loads(json.dumps(manifest))
         self.damaged: list[str] = []
         try:
@@ -177,13 +177,31 @@ class Store:
         return InputError(f"{self.folder}: {reason}; what was finished is kept")
 
 
+def folder_of(given: Any, name: str = "out") -> Path:
+    """The folder that is meant.
+
+    Args:
+        name: of the argument, for the refusal.
+
+    Raises:
+        InputError: it is no name of a folder.
+
+    >>> folder_of(3)
+    Traceback (most recent call last):
+    jaxnets.check.InputError: out = 3, allowed is the name of a folder
+    """
+    if not isinstance(given, (str, Path)) or not str(given):
+        raise InputError(f"{name} = {given!r}, allowed is the name of a folder")
+    return Path(given)
+
+
 def manifest_in(folder: str | Path) -> dict[str, Any]:
     """The manifest of the sweep that a folder holds; empty where it holds none.
 
     Raises:
         InputError: the file is none.
     """
-    path = Path(folder) / "manifest.json"
+    path = folder_of(folder) / "manifest.json"
     try:
         found = json.loads(records.content_of(path))
     except FileNotFoundError:
