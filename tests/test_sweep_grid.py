@@ -1,5 +1,6 @@
 """Grids from Python and from text, and the cells that a trial makes of them."""
 
+import itertools
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
@@ -41,6 +42,17 @@ def test_ranges_have_their_ends_and_even_spaces():
     np.testing.assert_allclose(Grid(a=sweep.log(1e-3, 10, 5)).column("a"), np.geomspace(1e-3, 10, 5))
     np.testing.assert_allclose(Grid(a=sweep.lin(-1, 3, 5)).column("a"), np.linspace(-1, 3, 5))
     assert Grid(a=np.array([1, 2])).column("a") == [1, 2]
+
+
+@pytest.mark.parametrize("make", [sweep.lin, sweep.log])
+def test_a_range_has_the_ends_that_were_given(make):
+    low, high = 1 / 3, 2 / 3
+    column = Grid(a=make(low, high, 3)).column("a")
+    assert (column[0], column[-1]) == (low, high)
+
+
+def test_points_may_be_lists_and_are_there_once():
+    assert Grid.of_points(["a"], [[[8, 4]], [[8, 4]], ([2],)]).points == (((8, 4),), ((2,),))
 
 
 def test_random_points_are_even_in_the_logarithm_and_repeat_with_their_seed():
@@ -112,6 +124,23 @@ def test_text_draws_as_many_points_as_it_says():
         (lambda: Grid.parse(["a=1"], "cube"), "unknown space 'cube'"),
         (lambda: Grid.parse(["a=1"], "random:-1"), "num = -1"),
         (lambda: Grid.random(3), "no names"),
+        (lambda: Grid(a=np.array(3)), "a: allowed are sequences"),
+        (lambda: Grid(a=itertools.count()), "a: allowed are sequences of at most 1000000 values"),
+        (lambda: Grid(a=range(2000)) * Grid(b=range(2000)), "4000000 points, allowed are at most 1000000"),
+        (lambda: Grid.zip(a=range(10**7)), "sequences of at most 1000000 values"),
+        (
+            lambda: Grid(a=range(1000), b=range(1000)) + Grid(a=[1], b=[-1]),
+            "1000001 points, allowed are at most 1000000",
+        ),
+        (lambda: Grid.of_points(["a"], [(0,)] * (10**6 + 1)), "1000001 points"),
+        (lambda: Grid.of_points(["a", "b"], [(1, 2), (1,)]), "point (1,), allowed are 2 values, of a, b"),
+        (lambda: Grid.of_points(["a", "b"], [1, 2]), "point 1, allowed are 2 values"),
+        (lambda: Grid.of_points(["a"], ["x"]), "point 'x', allowed are 1 values"),
+        (lambda: Grid.of_points(["a", "a"], [(1, 2)]), "names a, a, each is allowed once"),
+        (lambda: Grid.of_points("ab", [(1, 2)]), "names in a str"),
+        (lambda: Grid.of_points([1], [(1,)]), "grid: 1, allowed are names"),
+        (lambda: Grid.of_points(["a"], {(1,)}), "points in a set"),
+        (lambda: Grid.of_points(["a"], [({},)]), "a: dict {}"),
     ],
 )
 def test_what_is_no_grid_is_refused(make, message):
@@ -181,7 +210,9 @@ def test_what_a_field_does_not_take_is_refused(grid, message):
     assert message in str(refusal.value)
 
 
-@pytest.mark.parametrize("seeds", [0, -1, 1.5, True, [], [-1], [2**32], [1, 1], "3", [0.5], [True, 0]])
+@pytest.mark.parametrize(
+    "seeds", [0, -1, 1.5, True, [], [-1], [2**32], [1, 1], "3", [0.5], [True, 0], {1: 2}, range(10**12)]
+)
 def test_seeds_are_whole_numbers_each_once(seeds):
     with pytest.raises(InputError, match="seed"):
         seeds_of(seeds)

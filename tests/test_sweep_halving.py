@@ -39,10 +39,25 @@ def halved(planned):
         (8, 80, {"factor": 2}, [(10, 4), (20, 2), (40, 1), (80, 1)]),
         (27, 90, {"least_steps": 30}, [(30, 9), (90, 9)]),
         (1, 50, {}, [(50, 1)]),
+        (1000, 20, {}, [(1, 12), (2, 4), (6, 1), (20, 1)]),
+        (9, 1, {}, [(1, 1)]),
     ],
 )
 def test_rungs_share_the_steps_alike(num, steps, options, rungs):
     assert rungs_of(num, steps, **options) == [Rung(*rung) for rung in rungs]
+
+
+@pytest.mark.parametrize("num_steps", [1, 5, 27, 90])
+@pytest.mark.parametrize("factor", [2, 3])
+def test_no_two_brackets_have_the_same_rungs(num_steps, factor):
+    for num in range(1, 40):
+        brackets = brackets_of(num, num_steps, factor=factor)
+        assert sorted(point for points, _ in brackets for point in points) == [*range(num)]
+        firsts = [rungs[0].step for _, rungs in brackets]
+        assert firsts == sorted(set(firsts))
+        for _, rungs in brackets:
+            steps = [rung.step for rung in rungs]
+            assert steps == sorted(set(steps))
 
 
 def test_the_better_points_go_on(halved, whole):

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import os
 import shutil
 import signal
 import socket
@@ -142,6 +143,19 @@ def test_damaged_chunks_are_named_and_only_they_are_made_anew(halves, tmp_path):
     kept = times(tmp_path / "out")
     assert base.same(sweep.run(planned(), tmp_path / "out", resume=True), whole())
     assert kept.items() <= times(tmp_path / "out").items()
+
+
+def test_pipes_among_chunks_are_named_and_a_lost_manifest_is_refused(halves, tmp_path):
+    folders, _ = halves
+    path = folders[0] / "chunks" / "000002.chunk"
+    path.unlink()
+    os.mkfifo(path)
+    merged = merge(folders, tmp_path / "out")
+    assert merged == Merged(8, 2, [f"{folders[0]}: 000002.chunk: damaged, no plain file"])
+    (tmp_path / "out" / "manifest.json").unlink()
+    with pytest.raises(InputError, match=r"manifest.json is lost"):
+        merge(folders, tmp_path / "out")
+    assert files(tmp_path / "out") == ["000000.chunk", "000001.chunk"]
 
 
 def test_a_chunk_of_other_cells_is_not_taken(halves, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import socket
 
 import numpy as np
 import pytest
@@ -74,6 +75,31 @@ def test_a_header_that_lies_takes_no_memory(tmp_path):
             continue
         with pytest.raises(InputError, match=r"arrays of|cannot be read"):
             records.read(tmp_path / "a", {})
+
+
+@pytest.mark.parametrize("kind", ["link", "device", "pipe", "socket", "folder"])
+def test_what_is_no_plain_file_is_neither_read_nor_waited_for(tmp_path, kind):
+    path, other = tmp_path / "000000.chunk", tmp_path / "other"
+    records.write(other, {}, ARRAYS)
+    with socket.socket(socket.AF_UNIX) as plug:
+        {
+            "link": lambda: path.symlink_to(other),
+            "device": lambda: path.symlink_to("/dev/zero"),
+            "pipe": lambda: os.mkfifo(path),
+            "socket": lambda: plug.bind(os.path.relpath(path)),
+            "folder": path.mkdir,
+        }[kind]()
+        with pytest.raises(InputError, match=r"000000.chunk: damaged, no plain file"):
+            records.read(path, {})
+    with pytest.raises(FileNotFoundError):
+        records.read(tmp_path / "nowhere", {})
+
+
+def test_a_large_file_that_is_no_record_is_not_read(tmp_path):
+    with (tmp_path / "a").open("wb") as file:
+        file.truncate(2**40)  # a hole: it takes no room
+    with pytest.raises(InputError, match="no whole record"):
+        records.read(tmp_path / "a", {})
 
 
 @pytest.mark.parametrize("point", ["write", "fsync", "replace"])

@@ -1,5 +1,6 @@
 """What cannot be swept is refused in a line, before anything is compiled or written."""
 
+import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -7,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import test_sweep as base
+from small_sweep import planned
 
 from jaxnets import sweep
 from jaxnets.check import InputError
 from jaxnets.learner import Learner
-from jaxnets.sweep import Grid
+from jaxnets.sweep import Grid, engine, store
+from jaxnets.sweep.lanes import layouts_in
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,11 @@ from jaxnets.sweep import Grid
         ({"lanes": 2**16, "memory": 10**6}, "allowed is"),
         ({"memory": "1GB"}, "memory = '1GB'"),
         ({"devices": "cpu"}, "devices = ('c', 'p', 'u')"),
+        ({"devices": jax.devices()[0]}, "allowed is a list of jax's devices"),
+        ({"devices": []}, "devices = []"),
+        ({"devices": jax.devices()[:1] * 2}, "each is allowed once"),
+        ({"like": ""}, "like = '', allowed is the name of a folder"),
+        ({"seeds": {1: 2}}, "seeds = dict, allowed are a number of seeds"),
         ({"seeds": (seed for seed in [1])}, "allowed are a number of seeds"),
         ({"seeds": 0}, "seeds = 0"),
         ({"num_steps": 3}, "num_steps: not allowed beside an experiment"),
@@ -30,6 +38,25 @@ from jaxnets.sweep import Grid
 def test_what_cannot_be_planned_is_refused(options, message):
     with pytest.raises(InputError) as refusal:
         sweep.plan(base.TRIAL, base.GRID, **options)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("refuse", "message"),
+    [
+        (lambda: layouts_in(3, 1), "like = 3, allowed is the name of a folder"),
+        (lambda: store.folder_of(3), "out = 3, allowed is the name of a folder"),
+        (lambda: sweep.run(planned(), ""), "out = '', allowed is the name of a folder"),
+        (lambda: sweep.merge([""], "there"), "folders = '', allowed is the name of a folder"),
+        (lambda: store.folder_of(1, "folders"), "folders = 1, allowed is the name of a folder"),
+        (lambda: engine.refuse_callers(3, None), "workers = 3, allowed is an executor"),
+        (lambda: engine.refuse_callers(0, None), "workers = 0, allowed is an executor"),
+        (lambda: engine.refuse_callers(None, 3), "report = 3, allowed is a function"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(refuse, message):
+    with pytest.raises(InputError) as refusal:
+        refuse()
     assert message in str(refusal.value)
 
 
@@ -100,3 +127,10 @@ def test_sizes_of_a_batch_that_cannot_share_rows_are_refused(sizes, message):
 def test_random_numbers_that_depend_on_neighbours_are_refused():
     with jax.default_prng_impl("rbg"), pytest.raises(InputError, match="jax_default_prng_impl = rbg"):
         sweep.plan(base.TRIAL, base.GRID)
+
+
+@pytest.mark.parametrize("name", ["cell", "learning_rate", "row"])
+def test_a_final_number_with_a_columns_name_is_refused(name):
+    trial = base.TRIAL._replace(evaluate=lambda learner, state, dataset: {name: 1.0})
+    with pytest.raises(InputError, match=f"evaluate: '{name}' is a column of the table"):
+        sweep.run(dataclasses.replace(planned(), trial=trial))

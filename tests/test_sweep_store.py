@@ -3,14 +3,18 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import test_sweep as base
 from small_sweep import Stop, environment, files, planned, stop, times, whole
 
 from jaxnets import sweep
 from jaxnets.check import InputError
-from jaxnets.sweep import engine
+from jaxnets.sweep import engine, sound
+from jaxnets.sweep.identity import manifest_of
+from jaxnets.sweep.lanes import Layout, layouts_in
 from jaxnets.sweep.store import Store
 
 MANIFEST = {"sweep": "abc", "seeds": [0, 1], "versions": {"jax": "1"}}
@@ -79,6 +83,81 @@ def test_damaged_and_missing_chunks_are_named_and_made_anew(tmp_path):
     assert [line.partition(":")[0] for line in result.damaged] == ["000000.chunk", "000001.chunk"]
 
 
+def test_chunks_of_the_right_cells_with_wrong_arrays_are_named_and_made_anew(tmp_path):
+    folder, ready = tmp_path / "out", planned()
+    sweep.run(ready, folder)
+    with Store(folder, manifest_of(ready, {}), resume=True) as store:
+        for number, damage in enumerate([{"kept_steps": None}, {"status": np.ones}, {"final/cell": np.ones}]):
+            store.finish(number, changed(store.finished(number), damage))
+    result = sweep.run(ready, folder, resume=True)
+    assert base.same(result, whole())
+    assert result.damaged == [f"chunk {number}: not the arrays of its cells" for number in range(3)]
+
+
+def changed(arrays, changes):
+    """With other arrays, made of the number of cells, or without (None)."""
+    kept = {name: array for name, array in arrays.items() if changes.get(name, 1) is not None}
+    return kept | {name: make(len(arrays["cell"])) for name, make in changes.items() if make}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"cell": None}, {"cell": np.arange}, {"status": None}, {"status": np.zeros}, {"kept_steps": None},
+        {"status": lambda num: np.full(num, 3, np.int8)}, {"status": lambda num: np.full(num, -1, np.int8)},
+        {"kept_steps": lambda num: np.full(num, 51, np.int32)}, {"history/loss": None},
+        {"history/loss": np.ones}, {"history/loss": lambda num: np.ones((num, 4))},
+        {"history/loss": lambda num: np.ones((num, 3, 1))}, {"history/other": lambda num: np.ones((num, 3))},
+        {"history/loss": lambda num: np.ones((num, 3), int)}, {"final/test_accuracy": None},
+        {"history/loss": lambda num: np.ones((num, 3), ">f4")}, {"final/cell": np.ones}, {"final/x": np.ones},
+        {"final/test_accuracy": lambda num: np.ones((num, 2))}, {"other": np.ones},
+    ],
+)  # fmt: skip
+def test_every_array_of_a_chunk_is_what_it_should_be(damage):
+    part, names = planned().parts[0], ("learning_rate",)
+    positions = part.chunks[0]
+    arrays = {
+        "cell": part.group.numbers[positions], "status": np.zeros(4, np.int8),
+        "kept_steps": np.full(4, 50, np.int32),
+    }  # fmt: skip
+    arrays |= {f"history/{name}": np.ones((4, 3), np.float32) for name in part.program.metrics}
+    arrays |= {"final/test_accuracy": np.ones(4, np.float32)}
+    assert sound.is_record(arrays, part, positions, None)
+    assert sound.is_record(arrays | {"final/x": np.ones(4)}, part, positions, names)
+    assert not sound.is_record(arrays | {"final/learning_rate": np.ones(4)}, part, positions, names)
+    assert not sound.is_record(changed(arrays, damage), part, positions, None)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"width": None}, {"width": lambda _: np.array(2.0)}, {"width": lambda _: np.array([2])},
+        {"batch": None}, {"batch": lambda _: np.array(2)}, {"batch": lambda _: np.array(-1)},
+        {"0/cell": None}, {"way/step": None}, {"way/step": lambda _: np.array(21, np.int32)},
+        {"way/step": lambda _: np.array(50, np.int32)}, {"way/run/0": None}, {"way/run/0": np.ones},
+        {"way/entry/loss": lambda _: np.ones((2, 2))}, {"way/entry/step": None}, {"2/cell": np.ones},
+        {"way/run/8": lambda _: np.full(2, 9, np.int32)}, {"other": np.ones},
+    ],
+)  # fmt: skip
+def test_a_way_of_another_shape_is_named_and_made_anew(tmp_path, monkeypatch, damage):
+    monkeypatch.setattr(engine, "KEEP_SECONDS", -1.0)
+    keep = Store.keep
+
+    def keep_and_stop(self, chunk, arrays):
+        keep(self, chunk, arrays)
+        if arrays["batch"] == 1:
+            keep(self, chunk, changed(arrays | {"cell": np.zeros(2)}, damage | {"cell": None}))
+            raise Stop
+
+    monkeypatch.setattr(Store, "keep", keep_and_stop)
+    with pytest.raises(Stop):
+        sweep.run(planned(), tmp_path / "out")
+    monkeypatch.undo()
+    result = sweep.run(planned(), tmp_path / "out", resume=True)
+    assert base.same(result, whole())
+    assert result.damaged == ["000000.part: not the state of its cells"]
+
+
 def test_a_folder_with_a_sweep_is_resumed_or_started_afresh(tmp_path):
     folder = tmp_path / "out"
     with pytest.raises(Stop):
@@ -113,12 +192,49 @@ def test_other_points_or_lanes_are_another_sweep(tmp_path):
         sweep.run(other, tmp_path / "out", resume=True)
 
 
+@pytest.mark.parametrize("name", ["lanes", "chunk_size"])
+@pytest.mark.parametrize("number", [0, -1, 2**16 + 1, 2.0, True, "2", [2]])
+def test_a_layout_that_cannot_be_is_refused(tmp_path, name, number):
+    layout = {"lanes": 2, "chunk_size": 2**16}
+    Store(tmp_path, MANIFEST | {"parts": {"0": layout}}).close()
+    assert layouts_in(tmp_path, 1) == [Layout(**layout)]
+    Store(tmp_path, MANIFEST | {"parts": {"0": layout | {name: number}}}, fresh=True).close()
+    with pytest.raises(InputError, match="no manifest of a sweep; start afresh"):
+        layouts_in(tmp_path, 1)
+
+
 def test_a_manifest_that_is_none_is_refused(tmp_path):
     Store(tmp_path, MANIFEST).close()
     (tmp_path / "manifest.json").write_text("[1")
     with pytest.raises(InputError, match="no manifest of a sweep; start afresh"):
         Store(tmp_path, MANIFEST, resume=True)
     Store(tmp_path, MANIFEST, fresh=True).close()
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"share": True}])
+def test_chunks_whose_manifest_is_lost_are_not_removed(tmp_path, options):
+    with Store(tmp_path, MANIFEST) as store:
+        store.finish(0, {"cell": np.arange(2)})
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(InputError, match=r"manifest.json is lost; put it back, or .* with fresh"):
+        Store(tmp_path, MANIFEST, **options)
+    assert files(tmp_path) == ["000000.chunk"]
+    Store(tmp_path, MANIFEST, fresh=True).close()
+    assert files(tmp_path) == []
+
+
+def test_a_manifest_that_is_no_file_is_refused(tmp_path):
+    Store(tmp_path, MANIFEST).close()
+    (tmp_path / "manifest.json").unlink()
+    os.mkfifo(tmp_path / "manifest.json")
+    with pytest.raises(InputError, match=r"no plain file|no manifest of a sweep"):
+        Store(tmp_path, MANIFEST, resume=True)
+
+
+def test_a_folder_in_the_place_of_a_chunk_is_refused_before_anything_is_trained(tmp_path):
+    (tmp_path / "chunks" / "000000.chunk").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"000000.chunk: not a file of a sweep"):
+        Store(tmp_path, MANIFEST, fresh=True)
 
 
 SECOND = """
@@ -150,9 +266,23 @@ def test_one_that_shares_and_one_that_does_not_exclude_each_other(tmp_path, monk
             pytest.raises(InputError, match="works on it"),
         ):
             Store(tmp_path, MANIFEST, share=others, resume=True)
-    first, second = Store(tmp_path, MANIFEST, share=True, fresh=True), Store(tmp_path, MANIFEST, share=True)
-    with first, second, pytest.raises(InputError, match="seeds was"):
-        Store(tmp_path, MANIFEST | {"seeds": [7]}, share=True)
+    first = Store(tmp_path, MANIFEST, share=True, fresh=True)
+    monkeypatch.setattr("jaxnets.sweep.lock._SHARED", set())  # as another process has it
+    with first, Store(tmp_path, MANIFEST, share=True):
+        monkeypatch.setattr("jaxnets.sweep.lock._SHARED", set())
+        with pytest.raises(InputError, match="seeds was"):
+            Store(tmp_path, MANIFEST | {"seeds": [7]}, share=True)
+
+
+def test_threads_of_a_process_do_not_share_a_folder(tmp_path):
+    """Locks do not tell them apart: both would train every chunk, and remove what the other writes."""
+    with Store(tmp_path, MANIFEST, share=True) as store, ThreadPoolExecutor(1) as pool:
+        second = pool.submit(Store, tmp_path / ".", MANIFEST, share=True)
+        with pytest.raises(InputError, match="another thread of this process works on it"):
+            second.result()
+        assert store.claim(0)
+    for _ in range(2):
+        Store(tmp_path, MANIFEST, share=True, resume=True).close()
 
 
 @pytest.mark.parametrize("take", ["flock", "lockf"])

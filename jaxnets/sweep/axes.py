@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Set
 from typing import Any, NamedTuple
@@ -28,7 +29,12 @@ class Range(NamedTuple):
     is_log: bool
 
     def at(self, share: float) -> float:
-        """The number at a share of the way, in [0, 1], to 12 digits: 0.1, not 0.10000000000000002."""
+        """The number at a share of the way, in [0, 1], to 12 digits: 0.1, not 0.10000000000000002.
+
+        The ends are as they were given.
+        """
+        if share in (0, 1):
+            return self.high if share else self.low
         if self.is_log:
             value = math.exp((1 - share) * math.log(self.low) + share * math.log(self.high))
         else:
@@ -73,7 +79,10 @@ def values(name: str, axis: Any) -> list[Value]:
         return axis.values
     if isinstance(axis, (str, bytes, Mapping, Set)) or not hasattr(axis, "__iter__"):
         raise InputError(f"{name} = {axis!r}, allowed are sequences of values, log(...) or lin(...)")
-    listed = [value(name, one) for one in (axis.tolist() if hasattr(axis, "tolist") else axis)]
+    given = axis.tolist() if hasattr(axis, "tolist") else [*itertools.islice(axis, MOST_VALUES + 1)]
+    if not isinstance(given, list) or len(given) > MOST_VALUES:
+        raise InputError(f"{name}: allowed are sequences of at most {MOST_VALUES} values")
+    listed = [value(name, one) for one in given]
     if not listed:
         raise InputError(f"{name}: no values, at least one is needed")
     kinds = {_kind(one) for one in listed} - {"nothing"}

@@ -130,6 +130,8 @@ def seeds_of(seeds: Any) -> list[int]:
     if not (is_listed or (isinstance(seeds, np.ndarray) and seeds.ndim)) or not len(seeds):
         found = repr(seeds) if isinstance(seeds, (str, float, list, tuple)) else type(seeds).__name__
         raise InputError(f"seeds = {found}, allowed are a number of seeds or a sequence of them, no keys")
+    if len(seeds) > MOST_SEEDS:
+        raise InputError(f"seeds: {len(seeds)} of them, allowed are at most {MOST_SEEDS}")
     for seed in seeds:
         check.count("seed", seed, 0, SEEDS - 1)
     if len(set(map(int, seeds))) < len(seeds):

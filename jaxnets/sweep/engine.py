@@ -15,7 +15,9 @@ import numpy as np
 
 from jaxnets import status
 from jaxnets.check import InputError
+from jaxnets.sweep import sound
 from jaxnets.sweep import way as ways
+from jaxnets.sweep.grid import RESERVED
 from jaxnets.sweep.identity import manifest_of
 from jaxnets.sweep.part import Part
 from jaxnets.sweep.plan import Plan, laid_out_like
@@ -70,8 +72,8 @@ def run(
         report: called with the number of cells that are done and a finished chunk's arrays.
 
     Raises:
-        InputError: the folder cannot be written to, or holds another sweep (the difference is named), or
-            there are more hosts than chunks.
+        InputError: the folder cannot be written to, or holds another sweep (the difference is named), there
+            are more hosts than chunks, or what should be called cannot be.
 
     Example:
         >>> import optax
@@ -83,14 +85,28 @@ def run(
         >>> sweep.run(ready).best("loss").point
         {'rate': 0.1}
     """
-    if workers and host != (0, 1):
+    refuse_callers(workers, report)
+    if workers is not None and host != (0, 1):
         raise InputError("workers and host, allowed is one of them")
     if out is not None and (resume or share):
         plan = laid_out_like(plan, out)
     tasks = tasks_of(plan, host)
     with opened(plan, out, {}, resume=resume, fresh=fresh, share=share or workers is not None) as store:
-        is_busy = submitted(workers, num_workers, plan, out) if workers else lambda: False
+        is_busy = submitted(workers, num_workers, plan, out) if workers is not None else lambda: False
         return collected(plan, store, tasks, report, is_busy)
+
+
+def refuse_callers(workers: Any, report: Any) -> None:
+    """Refuses workers that cannot be given work, and a report that cannot be called.
+
+    >>> refuse_callers(3, None)
+    Traceback (most recent call last):
+    jaxnets.check.InputError: workers = 3, allowed is an executor, as in concurrent.futures
+    """
+    if workers is not None and not isinstance(workers, Executor):
+        raise InputError(f"workers = {workers!r}, allowed is an executor, as in concurrent.futures")
+    if report is not None and not callable(report):
+        raise InputError(f"report = {report!r}, allowed is a function (cells done, a chunk's arrays)")
 
 
 def opened(
@@ -120,7 +136,7 @@ def collected(
     while waiting:
         before, leave = len(waiting), is_busy() and _is_hopeful(store, waiting, last)
         for number, (part, positions) in [*waiting.items()]:
-            read = partial(_finished, store, number, part, positions)
+            read = partial(_finished, plan, store, number, part, positions)
             arrays = read() if leave else _claimed(plan, part, positions, number, store, read)
             if arrays is not None:
                 del waiting[number]
@@ -142,18 +158,29 @@ def _is_hopeful(store: Store, waiting: Tasks, last: float) -> bool:
     return is_recent or any(store.is_claimed(number) for number in waiting)
 
 
-def _finished(store: Store, number: int, part: Part, positions: np.ndarray) -> Arrays | None:
+def _finished(plan: Plan, store: Store, number: int, part: Part, positions: np.ndarray) -> Arrays | None:
     """A chunk's arrays, if they are those of its cells."""
     arrays = store.finished(number)
-    if arrays is None:
-        return None
-    cells, codes = arrays.get("cell", np.zeros(0)), arrays.get("status", np.zeros(0))
-    lengths = {array.shape[:1] for array in arrays.values()}
-    is_sound = np.array_equal(cells, part.group.numbers[positions]) and lengths == {cells.shape}
-    if is_sound and ((codes >= 0) & (codes < len(status.NAMES))).all() and len(codes):
+    if arrays is None or sound.is_record(arrays, part, positions, _others(plan)):
         return arrays
     store.blame(f"chunk {number}: not the arrays of its cells")
     return None
+
+
+def _begun(plan: Plan, store: Store, number: int, part: Part, batches: list[np.ndarray]) -> Arrays:
+    """What was kept of a chunk's way, if it is that of its cells and of as many devices; or nothing."""
+    kept = store.begun(number)
+    if not kept or (sound.is_width(kept) and kept["width"] != part.program.width):
+        return {}
+    if sound.is_begun(kept, part, batches, _others(plan)):
+        return kept
+    store.blame(f"{number:06}.part: not the state of its cells")
+    return {}
+
+
+def _others(plan: Plan) -> tuple[str, ...] | None:
+    """The grid's names, which no final number of a trial's own has; None where it has none."""
+    return plan.grid.names if plan.trial.evaluate else None
 
 
 def _claimed(
@@ -187,8 +214,7 @@ def tasks_of(plan: Plan, host: Any = (0, 1)) -> Tasks:
 def _chunk(plan: Plan, part: Part, positions: np.ndarray, number: int, store: Store | None) -> Arrays:
     """The arrays of one file, from where it was left; with other devices, from its beginning."""
     program, batches = part.program, part.batches_among(positions)
-    kept = store.begun(number) if store else None
-    kept = kept if kept and int(kept["width"]) == program.width else {}
+    kept = _begun(plan, store, number, part, batches) if store else {}
     first = int(kept.get("batch", 0))
     finished = [ways.under(kept, f"{place}/") for place in range(first)]
     for place in range(first, len(batches)):
@@ -216,9 +242,10 @@ def arrays_of(plan: Plan, part: Part, batch: np.ndarray, way: Way) -> Arrays:
     """The record of a batch that made all steps."""
     record = record_of(part, batch, way.arrays(len(batch)))
     if plan.trial.evaluate:
-        record |= {
-            f"final/{name}": values for name, values in _evaluated(plan.trial, part, batch, way).items()
-        }
+        own = _evaluated(plan.trial, part, batch, way)
+        if wrong := sorted({*own} & {*RESERVED, *plan.grid.names}):
+            raise InputError(f"evaluate: {wrong[0]!r} is a column of the table, allowed are other names")
+        record |= {f"final/{name}": values for name, values in own.items()}
     return record
 
 

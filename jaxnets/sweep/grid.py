@@ -45,21 +45,33 @@ class Grid:
             if len(set(values)) < len(values):
                 twice = next(value for value in values if values.count(value) > 1)
                 raise InputError(f"{name}: {twice!r} is given twice")
-        num_points = math.prod(map(len, listed.values()))
-        if num_points > MOST_VALUES:
-            raise InputError(f"grid: {num_points} points, allowed are at most {MOST_VALUES}")
+        _refuse_many(math.prod(map(len, listed.values())))
         self.names = tuple(_name(name) for name in listed)
         self.points = tuple(itertools.product(*listed.values()))
 
     @classmethod
-    def of_points(cls, names: Sequence[str], points: Sequence[tuple[Value, ...]]) -> Grid:
-        """The points as they are given, each a value for every name."""
+    def of_points(cls, names: Any, points: Any) -> Grid:
+        """The points as they are given, each a value for every name.
+
+        Args:
+            names: a list or tuple of words, each once.
+            points: a list or tuple of points, each a list or tuple itself.
+
+        Raises:
+            InputError: a name twice, a point that is none, or more points than a table can number.
+
+        >>> [*Grid.of_points(["rate", "width"], [(0.1, 16), (0.3, 64)])]
+        [{'rate': 0.1, 'width': 16}, {'rate': 0.3, 'width': 64}]
+        """
+        for what, given in (("names", names), ("points", points)):
+            if not isinstance(given, (list, tuple)):
+                raise InputError(f"grid: {what} in a {type(given).__name__}, allowed are lists and tuples")
+        _refuse_many(len(points))
         grid = cls()
         grid.names = tuple(map(_name, names))
-        grid.points = tuple(dict.fromkeys(points))
-        for values in grid.points:
-            for name, value in zip(grid.names, values, strict=True):
-                axis_of.value(name, value)
+        if len({*grid.names}) < len(grid.names):
+            raise InputError(f"grid: names {', '.join(grid.names)}, each is allowed once")
+        grid.points = tuple(dict.fromkeys(_point(grid.names, values) for values in points))
         return grid
 
     @classmethod
@@ -165,12 +177,14 @@ class Grid:
         twice = set(self.names) & set(other.names)
         if twice:
             raise InputError(f"grid: {', '.join(sorted(twice))} in both factors")
+        _refuse_many(len(self) * len(other))
         points = [mine + theirs for mine in self.points for theirs in other.points]
         return Grid.of_points(self.names + other.names, points)
 
     def __add__(self, other: Grid) -> Grid:
         if set(self.names) != set(other.names):
             raise InputError(f"grid: points over {self.names} and over {other.names} cannot be joined")
+        _refuse_many(len(self) + len(other))
         theirs = [tuple(point[name] for name in self.names) for point in other]
         return Grid.of_points(self.names, [*self.points, *theirs])
 
@@ -178,7 +192,20 @@ class Grid:
         return f"Grid of {len(self)} points over {', '.join(self.names) or 'nothing'}"
 
 
-def _name(name: str) -> str:
+def _refuse_many(num_points: int) -> None:
+    if num_points > MOST_VALUES:
+        raise InputError(f"grid: {num_points} points, allowed are at most {MOST_VALUES}")
+
+
+def _point(names: tuple[str, ...], values: Any) -> tuple[Value, ...]:
+    if not isinstance(values, (tuple, list)) or len(values) != len(names):
+        raise InputError(f"grid: point {values!r}, allowed are {len(names)} values, of {', '.join(names)}")
+    return tuple(axis_of.value(name, value) for name, value in zip(names, values, strict=True))
+
+
+def _name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise InputError(f"grid: {name!r}, allowed are names of fields")
     if name in RESERVED:
         raise InputError(f"grid: {name!r} is a column of every table, allowed are other names")
     if not name.isidentifier():

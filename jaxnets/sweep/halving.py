@@ -17,8 +17,9 @@ from jaxnets import check
 from jaxnets.check import InputError
 from jaxnets.sweep.engine import opened
 from jaxnets.sweep.held import Held
+from jaxnets.sweep.lanes import MOST_LANES
 from jaxnets.sweep.part import Part, with_lanes
-from jaxnets.sweep.plan import MOST_LANES, Plan
+from jaxnets.sweep.plan import Plan
 from jaxnets.sweep.ranking import is_better_low
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import STOPPED, SweepResult
@@ -50,7 +51,7 @@ def rungs_of(
 ) -> list[Rung]:
     """Rungs of one bracket: at each a ``factor``-th of the points goes on, for ``factor`` times the steps.
 
-    The last one is the whole run of those that are left.
+    The last one is the whole run of those that are left. Rungs that would be at the same step are one.
 
     Args:
         least_steps: of the first rung; by default so that one point, or a few, make all steps.
@@ -66,8 +67,8 @@ def rungs_of(
         possible = min(possible, int(math.log(num_steps / least_steps, factor) + 1e-9))
     steps = [max(1, num_steps // factor**down) for down in range(possible, 0, -1)]
     kept = [max(1, num_points // factor**up) for up in range(1, possible + 1)]
-    rungs = [Rung(step, num) for step, num in zip(steps, kept, strict=True)]
-    return [*rungs, Rung(num_steps, kept[-1] if kept else num_points)]
+    last = {num_steps: kept[-1] if kept else num_points}
+    return [Rung(*rung) for rung in (dict(zip(steps, kept, strict=True)) | last).items()]
 
 
 def brackets_of(
@@ -76,7 +77,8 @@ def brackets_of(
     """Hyperband's brackets: points by their numbers, and rungs; from many short runs to few whole ones.
 
     Each bracket takes about the same number of steps. The points are dealt out in an order that is drawn
-    once and for all, so that a product's axes are spread over the brackets.
+    once and for all, so that a product's axes are spread over the brackets. Brackets too small for
+    different rungs are joined.
 
     >>> [(len(points), rungs[0].step) for points, rungs in brackets_of(22, 90)]
     [(12, 10), (6, 30), (4, 90)]
@@ -90,10 +92,14 @@ def brackets_of(
     ends = np.round(np.cumsum(shares) / shares.sum() * num_points).astype(int).tolist()
     order = np.random.default_rng(0).permutation(num_points).tolist()
     dealt = [sorted(order[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+    joined: dict[int, list[int]] = {}
+    for points, down in zip(dealt, range(most, -1, -1), strict=True):
+        if points:
+            rungs = rungs_of(len(points), num_steps, factor=factor, least_steps=num_steps // factor**down)
+            joined[rungs[0].step] = sorted([*joined.get(rungs[0].step, []), *points])
     return [
-        (points, rungs_of(len(points), num_steps, factor=factor, least_steps=num_steps // factor**down))
-        for points, down in zip(dealt, range(most, -1, -1), strict=True)
-        if points
+        (points, rungs_of(len(points), num_steps, factor=factor, least_steps=first))
+        for first, points in joined.items()
     ]
 
 

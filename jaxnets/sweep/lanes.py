@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -14,15 +13,15 @@ import numpy as np
 from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.sweep.program import Program
-from jaxnets.sweep.store import manifest_in
+from jaxnets.sweep.store import folder_of, manifest_in
 from jaxnets.train import Run
 
+MOST_LANES = 2**16
+"""On a device, and cells in a file."""
 WIDER = 8
 """A candidate has so many times the lanes of the one before."""
-WORTH = 5.0
-"""A wider candidate is compiled while what is left takes more than so many compilations."""
-GAIN = 0.95
-"""A wider one is better if it takes less than this share of the time."""
+WORTH = 2.0
+"""A wider candidate is tried where it is expected to save so many times what trying the last one took."""
 PROBE_SECONDS = 0.1
 """Least time of the steps that are timed."""
 PROBES = 3
@@ -45,25 +44,34 @@ class Layout(NamedTuple):
         return Layout(self.lanes or other.lanes, self.chunk_size or other.chunk_size)
 
 
-def layouts_in(folder: str | Path | None, num_parts: int) -> list[Layout]:
+def layouts_in(folder: Any, num_parts: int) -> list[Layout]:
     """The layouts of the sweep that a folder holds, one a static combination; unknown where it has none."""
-    found = manifest_in(folder).get("parts", {}) if folder is not None else {}
+    found = manifest_in(folder_of(folder, "like")).get("parts", {}) if folder is not None else {}
     parts = [found.get(str(number), {}) if isinstance(found, dict) else None for number in range(num_parts)]
     layouts = [
         Layout(*(part.get(name) for name in Layout._fields)) if isinstance(part, dict) else None
         for part in parts
     ]
     for layout in layouts:
-        if layout is None or not all(type(number) in (int, type(None)) and number != 0 for number in layout):
+        if layout is None or not all(map(_is_possible, layout)):
             raise InputError(f"{folder}: no manifest of a sweep; start afresh")
     return layouts
 
 
+def _is_possible(number: Any) -> bool:
+    return number is None or (type(number) is int and 1 <= number <= MOST_LANES)
+
+
 class Candidate(NamedTuple):
-    """A program with the seconds that all steps of one batch are expected to take."""
+    """A program with the seconds that all steps of one batch are expected to take.
+
+    Attributes:
+        trial_seconds: that compiling and timing it took.
+    """
 
     program: Program
     seconds: float
+    trial_seconds: float
 
     @property
     def seconds_a_cell(self) -> float:
@@ -111,11 +119,18 @@ def candidates(
 
 
 def _is_worth_more(tried: list[Candidate], most: int, num_cells: int, limit: int) -> bool:
-    """Whether a wider program than the last one may save more time than compiling it takes."""
-    last, best = tried[-1], min(one.seconds_a_cell for one in tried)
-    improved = len(tried) == 1 or last.seconds_a_cell < GAIN * tried[-2].seconds_a_cell
-    fits = last.program.num_bytes * WIDER <= limit
-    return improved and fits and last.program.lanes < most and best * num_cells > WORTH * last.program.seconds
+    """Whether a wider program than the last one may save more time than trying it takes.
+
+    A cell's time is taken to be ``a + b / lanes``, by the last two programs; with one alone, ``a`` is half.
+    """
+    last, *before = tried[::-1]
+    if last.program.lanes >= most or last.program.num_bytes * WIDER > limit:
+        return False
+    shared = last.seconds_a_cell / 2
+    if before:
+        share = last.program.lanes / before[0].program.lanes
+        shared = (before[0].seconds_a_cell - last.seconds_a_cell) / (share - 1)  # b / lanes of the last
+    return shared * (1 - 1 / WIDER) * num_cells > WORTH * last.trial_seconds
 
 
 def _fit(lanes: int, num_bytes: int, limit: int) -> None:
@@ -141,9 +156,10 @@ def measured(program: Program, seeds: np.ndarray | np.uint32, hparams: Any, data
             run = run._replace(step=step)
         return min(times), run
 
+    started = time.perf_counter()
     first, run = shortest(program.begun, 1)
     if program.num_steps == 1:
-        return Candidate(program, first)
+        return Candidate(program, first, program.seconds + time.perf_counter() - started)
     between, run = shortest(run._replace(step=np.int32(1)), 0)
     most, steps, total = min(program.interval, program.num_steps - 1), 0, between
     while steps < most and total < between + PROBE_SECONDS:
@@ -151,7 +167,27 @@ def measured(program: Program, seeds: np.ndarray | np.uint32, hparams: Any, data
         total, run = shortest(run, steps)
     a_step = max(0.0, total - between) / steps
     later = (program.num_segments - 1) * between + (program.num_steps - 1) * a_step
-    return Candidate(program, first + later)
+    spent = program.seconds + time.perf_counter() - started
+    return Candidate(program, first + later, spent)
+
+
+def devices_of(wanted: Any) -> tuple[jax.Device, ...]:
+    """The devices that are wanted; by default all of this process.
+
+    Raises:
+        InputError: something else, one twice, or another process's.
+    """
+    wanted = jax.local_devices() if wanted is None else wanted
+    devices = tuple(wanted) if hasattr(wanted, "__iter__") else ()
+    if not devices or not all(isinstance(device, jax.Device) for device in devices):
+        raise InputError(f"devices = {devices or wanted!r}, allowed is a list of jax's devices, one or more")
+    if len({*devices}) < len(devices):
+        raise InputError(f"devices = {devices!r}, each is allowed once")
+    if others := [device for device in devices if device not in jax.local_devices(backend=device.platform)]:
+        raise InputError(
+            f"devices: {others[0]} is another process's, allowed are those of jax.local_devices()"
+        )
+    return devices
 
 
 def memory_of(device: jax.Device) -> int:

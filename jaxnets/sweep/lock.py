@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,9 @@ except ImportError:  # no POSIX: one process at a time is trusted to be alone
 
 WAIT_SECONDS = 5.0
 """So long one that would share waits for another to set the folder up."""
+_SHARED: set[tuple[int, int, int]] = set()
+"""Folders that are shared here: this process, and the lock file's device and number on it."""
+_GUARD = threading.Lock()
 
 
 class Lock:
@@ -27,7 +31,8 @@ class Lock:
         share: whether others may work on it at the same time.
 
     Raises:
-        InputError: another process works on it, with its number; or the file system has no locks.
+        InputError: another process works on it, with its number; this one shares it already; or the file
+            system has no locks.
         OSError: the files cannot be made.
     """
 
@@ -35,12 +40,14 @@ class Lock:
         self._folder = folder
         self._claims: IO | None = None
         self._file = _opened(folder / "lock")
+        self._place: tuple[int, int, int] | None = None
         self.is_alone = True
         if fcntl is None:
             return
         try:
             self.is_alone = self._taken_alone(share)
             if share:
+                self._place = self._alone_here()  # first: to close claims would give back the other's
                 self._claims = _opened(folder / "claims")
         except BaseException:
             self.close()
@@ -63,6 +70,18 @@ class Lock:
                 owner = self._file.read().strip() or "unknown"
                 raise InputError(f"{self._folder}: process {owner} works on it")
             time.sleep(0.02)  # another sets the folder up
+
+    def _alone_here(self) -> tuple[int, int, int]:
+        """The folder, for this process: claims do not tell its threads apart."""
+        found = os.fstat(self._file.fileno())
+        place = (os.getpid(), found.st_dev, found.st_ino)
+        with _GUARD:
+            if place in _SHARED:
+                raise InputError(
+                    f"{self._folder}: another thread of this process works on it; allowed is one a process"
+                )
+            _SHARED.add(place)
+        return place
 
     def admit(self) -> None:
         """Lets the others in, where the folder is shared: it is set up."""
@@ -95,6 +114,9 @@ class Lock:
         self._file.close()
         if self._claims is not None:
             self._claims.close()
+        with _GUARD:
+            _SHARED.discard(self._place)
+        self._place = None
 
 
 def _opened(path: Path) -> IO:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxnets.check import InputError
 from jaxnets.sweep import records
 from jaxnets.sweep.records import Arrays
-from jaxnets.sweep.store import Store, differences, manifest_in
+from jaxnets.sweep.store import Store, differences, folder_of, manifest_in
 
 
 class Merged(NamedTuple):
@@ -55,9 +55,9 @@ def merge(folders: Sequence[str | Path], out: str | Path) -> Merged:
         {'rate': 0.1}
         >>> folder.cleanup()
     """
-    if isinstance(folders, (str, Path)) or not folders:
+    if isinstance(folders, (str, Path)) or not hasattr(folders, "__iter__") or not folders:
         raise InputError(f"folders = {folders!r}, allowed is a list of one or more")
-    sources = [Path(folder) for folder in folders]
+    sources = [folder_of(folder, "folders") for folder in folders]
     manifest = _manifest_of(sources[0])
     for folder in sources[1:]:
         different = differences(manifest, _manifest_of(folder))

@@ -17,12 +17,9 @@ from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import groups, seeds_of
 from jaxnets.sweep.fields import resolved
 from jaxnets.sweep.grid import RESERVED, Grid
-from jaxnets.sweep.lanes import Layout, layouts_in
+from jaxnets.sweep.lanes import MOST_LANES, Layout, devices_of, layouts_in
 from jaxnets.sweep.part import Part, part_of, with_lanes
 from jaxnets.sweep.trial import Trial
-
-MOST_LANES = 2**16
-"""On a device, and cells in a file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,13 +136,7 @@ def plan(
         raise InputError(f"jax_default_prng_impl = {kind}, allowed is threefry2x32")
     if memory is not None:
         check.count("memory", memory, 1)
-    devices = tuple(jax.local_devices() if devices is None else devices)
-    if not devices or not all(isinstance(device, jax.Device) for device in devices):
-        raise InputError(f"devices = {devices!r}, allowed are jax's devices, one or more")
-    if others := [device for device in devices if device not in jax.local_devices(backend=device.platform)]:
-        raise InputError(
-            f"devices: {others[0]} is another process's, allowed are those of jax.local_devices()"
-        )
+    devices = devices_of(devices)
     wanted, read = seeds_of(seeds), _reader(source)
     found = groups(source, grid, wanted)
     given = Layout(lanes, chunk_size)

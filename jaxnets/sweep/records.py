@@ -7,19 +7,23 @@ after the first line. Nothing is ever unpickled.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
 import os
+import stat
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from jaxnets.check import InputError
 
 MAGIC = "jaxnets-record 1"
+MOST_FIRST = 128
+"""Bytes of the first line, at most."""
 MOST_HEADER = 2**24
 KINDS = frozenset("biuf")
 """Kinds of dtype that are read: truths, integers, floats."""
@@ -72,20 +76,11 @@ def read(path: Path, about: dict[str, Any]) -> Arrays:
         InputError: not a whole record, or one about something else.
         OSError: it cannot be read.
     """
-    content = path.read_bytes()
-    first, newline, body = content.partition(b"\n")
-    words = first.decode("ascii", "replace").split(" ")
-    if (
-        not newline
-        or " ".join(words[:2]) != MAGIC
-        or len(words) != 4
-        or not words[3].isdecimal()
-        or len(words[3]) > 12
-    ):
-        raise InputError(f"{path.name}: no whole record of jaxnets")
-    if hashlib.sha256(body).hexdigest() != words[2]:
+    with _opened(path) as file:
+        digest, length = _announced(path, file)
+        body = file.read()
+    if hashlib.sha256(body).hexdigest() != digest:
         raise InputError(f"{path.name}: damaged, its SHA-256 does not match")
-    length = int(words[3])
     if length > min(MOST_HEADER, len(body)):
         raise InputError(f"{path.name}: a header of {length} bytes, the file has {len(body)}")
     try:
@@ -99,6 +94,44 @@ def read(path: Path, about: dict[str, Any]) -> Arrays:
     if found != about:
         raise InputError(f"{path.name}: it is about {found}, wanted is {about}")
     return _arrays(path, layout, body[length:])
+
+
+def content_of(path: Path) -> bytes:
+    """The bytes of a file; what is none (a link, a pipe, a device, a folder) is not read.
+
+    Raises:
+        InputError: it is none.
+        OSError: it cannot be read.
+    """
+    with _opened(path) as file:
+        return file.read()
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """A plain file, for reading; nothing else is waited for or followed."""
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # as far as the system has them
+        flags |= getattr(os, name, 0)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):  # a link, a socket
+            raise InputError(f"{path.name}: damaged, no plain file") from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InputError(f"{path.name}: damaged, no plain file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _announced(path: Path, file: IO[bytes]) -> tuple[str, int]:
+    """The SHA-256 and the bytes of the header, by the first line; all else is read only if that is one."""
+    first = file.readline(MOST_FIRST)
+    words = first.decode("ascii", "replace").removesuffix("\n").split(" ")
+    is_first = first.endswith(b"\n") and len(words) == 4 and " ".join(words[:2]) == MAGIC
+    if not is_first or not words[3].isdecimal() or len(words[3]) > 12:
+        raise InputError(f"{path.name}: no whole record of jaxnets")
+    return words[2], int(words[3])
 
 
 def _arrays(path: Path, layout: list[tuple[str, np.dtype, tuple[int, ...]]], payload: bytes) -> Arrays:

@@ -40,7 +40,7 @@ class Store:
         fresh: bool = False,
         share: bool = False,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = folder_of(folder)
         self.manifest = json.loads(json.dumps(manifest))
         self.damaged: list[str] = []
         try:
@@ -69,6 +69,8 @@ class Store:
                 if self._lock.is_alone:
                     self._remove(".*")
                 return
+            if not fresh:
+                self._refuse_work_without_manifest()
             self._remove("*")
             records.replace(path, json.dumps(self.manifest, indent=1).encode())
         except OSError as error:
@@ -81,8 +83,16 @@ class Store:
             if path.is_symlink():
                 raise InputError(f"{path}: a link, allowed is a folder or a file of a sweep")
         for path in chunks.iterdir():
-            if not OURS.fullmatch(path.name):
+            if not OURS.fullmatch(path.name) or (path.is_dir() and not path.is_symlink()):
                 raise InputError(f"{path}: not a file of a sweep; another folder is needed")
+
+    def _refuse_work_without_manifest(self) -> None:
+        """What a sweep has finished is removed only by one that is told to."""
+        if any((self.folder / "chunks").glob("[0-9]*")) or not self._lock.is_alone:
+            raise InputError(
+                f"{self.folder}: a sweep whose manifest.json is lost; put it back, or use another folder, "
+                "or remove what is finished with fresh"
+            )
 
     def _remove(self, pattern: str) -> None:
         """Removes files: all of another sweep, or what a write that was killed has left."""
@@ -167,15 +177,33 @@ class Store:
         return InputError(f"{self.folder}: {reason}; what was finished is kept")
 
 
+def folder_of(given: Any, name: str = "out") -> Path:
+    """The folder that is meant.
+
+    Args:
+        name: of the argument, for the refusal.
+
+    Raises:
+        InputError: it is no name of a folder.
+
+    >>> folder_of(3)
+    Traceback (most recent call last):
+    jaxnets.check.InputError: out = 3, allowed is the name of a folder
+    """
+    if not isinstance(given, (str, Path)) or not str(given):
+        raise InputError(f"{name} = {given!r}, allowed is the name of a folder")
+    return Path(given)
+
+
 def manifest_in(folder: str | Path) -> dict[str, Any]:
     """The manifest of the sweep that a folder holds; empty where it holds none.
 
     Raises:
         InputError: the file is none.
     """
-    path = Path(folder) / "manifest.json"
+    path = folder_of(folder) / "manifest.json"
     try:
-        found = json.loads(path.read_text(encoding="utf8"))
+        found = json.loads(records.content_of(path))
     except FileNotFoundError:
         return {}
     except (ValueError, OSError, RecursionError):
