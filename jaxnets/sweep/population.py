@@ -16,7 +16,7 @@ from jaxnets import check
 from jaxnets.check import InputError
 from jaxnets.sweep import records
 from jaxnets.sweep.engine import opened
-from jaxnets.sweep.held import Held
+from jaxnets.sweep.held import Held, only_part
 from jaxnets.sweep.part import Part
 from jaxnets.sweep.plan import Plan
 from jaxnets.sweep.ranking import is_better_low
@@ -92,12 +92,10 @@ def evolve(
         report: called after each stretch with the number of cells that have ended, and a batch's arrays.
 
     Raises:
-        InputError: several static combinations, too few members, no such metric or name, or as
-            :func:`~jaxnets.sweep.run`.
+        InputError: several static combinations, a traced number of steps, too few members, no such metric or
+            name, or as :func:`~jaxnets.sweep.run`.
     """
-    if len(plan.parts) > 1:
-        raise InputError(f"population: {len(plan.parts)} static combinations, allowed is one")
-    (part,) = plan.parts
+    part = only_part(plan, "population")
     program = part.program
     check.choice("metric", metric, program.metrics)
     check.count("every", every, 1, program.num_steps)
