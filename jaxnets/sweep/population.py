@@ -46,7 +46,8 @@ class Population(NamedTuple):
     """What came out of a population.
 
     Attributes:
-        result: a row a cell, with its hyperparameters in the end; its history is that of its ancestors.
+        result: a row a cell, with its hyperparameters in the end; its history is that of its ancestors. Each
+            cell is a point of its own, named ``member``: it has been where no other was.
         lineage: all stretches, from the first step to the last.
     """
 
@@ -126,7 +127,7 @@ def evolve(
             news = held.advance(part, everyone, step)
             if report:
                 report(plan.num_cells * (step == program.num_steps), news)
-        population = _population(plan, part, held, lineage, store)
+        population = _population(plan, part, held, lineage, names, store)
     if out is not None:
         _write(Path(out) / "lineage.csv", population, names)
     return population
@@ -152,6 +153,8 @@ def replay(plan: Plan, lineage: Sequence[Generation], cell: int) -> Arrays:
 
 def _changing(plan: Plan, names: Sequence[str] | None) -> list[str]:
     traced = plan.trial.hparams._fields
+    if "member" in (*plan.grid.names, *traced):
+        raise InputError("population: a name 'member', which is a column of its table")
     wanted = [name for name in plan.grid.names if name in traced] if names is None else [*names]
     for name in wanted:
         check.choice("name", name, traced)
@@ -178,25 +181,34 @@ def _changed(generator: np.random.Generator, hparams: Any, parents: np.ndarray, 
         inherited = column[parents]
         if name in names:
             factors = generator.choice(FACTORS, len(parents))
-            low, high = check.ends(type(hparams), name)
-            moved = np.clip(inherited * factors, low, high)
-            moved = np.round(moved) if column.dtype.kind == "i" else moved
+            moved = _within(inherited * factors, column.dtype, *check.ends(type(hparams), name))
             inherited = np.where(is_copy, moved, inherited).astype(column.dtype)
         columns[name] = inherited
     return hparams._replace(**columns)
 
 
+def _within(numbers: np.ndarray, kind: np.dtype, low: float, high: float) -> np.ndarray:
+    """The nearest numbers of an interval that a type of 32 bits has."""
+    if kind.kind != "i":
+        return np.clip(numbers, low, high)
+    ends = np.iinfo(kind)
+    return np.round(np.clip(numbers, max(np.ceil(low), ends.min), min(np.floor(high), ends.max)))
+
+
 def _population(
-    plan: Plan, part: Part, held: Held, lineage: list[Generation], store: Store | None
+    plan: Plan, part: Part, held: Held, lineage: list[Generation], changing: list[str], store: Store | None
 ) -> Population:
     chunks = [*held.records(part, np.arange(plan.num_cells))]
     result = SweepResult.of_chunks(plan, chunks, store.damaged if store else [])
+    names = ("member", *dict.fromkeys([*plan.grid.names, *changing]))
     last = {
         name: column.astype(np.float64) if column.dtype.kind == "f" else column
         for name, column in part.group.hparams._asdict().items()
-        if name in result.columns
+        if name in names
     }
-    return Population(dataclasses.replace(result, columns=result.columns | last), tuple(lineage))
+    found = result.columns | last | {"member": result.columns["cell"]}
+    columns = {name: found[name] for name in dict.fromkeys(["cell", *names, *found])}
+    return Population(dataclasses.replace(result, columns=columns, names=names), tuple(lineage))
 
 
 def _write(path: Path, population: Population, names: list[str]) -> None:
