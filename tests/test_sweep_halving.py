@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -110,6 +112,14 @@ def test_what_cannot_be_halved_is_refused(planned):
         sweep.halve(planned, "los")
     with pytest.raises(InputError, match="factor = 1"):
         sweep.halve(planned, "loss", factor=1)
+    traced = planned.trial._replace(hparams=NamedTuple("Hparams", [("num_steps", int)])(90))
+    for one, message in [
+        (dataclasses.replace(planned, parts=planned.parts * 2), "2 static combinations, allowed is one"),
+        (dataclasses.replace(planned, trial=traced), "num_steps is a field of the hparams"),
+    ]:
+        for way in (sweep.halve, sweep.hyperband, partial(sweep.evolve, every=20)):
+            with pytest.raises(InputError, match=message):
+                way(one, "loss")
 
 
 def test_brackets_share_points_and_steps():
@@ -150,6 +160,8 @@ def test_few_go_on_in_a_narrower_program(tmp_path):
         "lanes"
     ] == [6, 6, 1]
     np.testing.assert_allclose(halved.history["loss"][last], whole.history["loss"][last], rtol=1e-5)
+    with pytest.raises(InputError, match=r"halving\.brackets"):
+        sweep.halve(plan, "loss", factor=2, keep_lanes=True, out=tmp_path / "out", resume=True)
     again = sweep.plan(base.TRIAL, grid, like=tmp_path / "out")
     assert len(again.parts[0].candidates) == 1
     assert base.same(sweep.halve(again, "loss", factor=2, out=tmp_path / "out", resume=True), halved)

@@ -1,11 +1,15 @@
 """Populations: the worst take the place of the best; every line of descent can be run again, bit for bit."""
 
+import dataclasses
+from typing import Annotated, NamedTuple
+
 import numpy as np
 import pytest
 import test_sweep as base
 
-from jaxnets import sweep
+from jaxnets import check, sweep
 from jaxnets.check import InputError
+from jaxnets.sweep import population
 
 RATES = [1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.3, 1e30, 1.0]
 OPTIONS = {"every": 20, "names": ["learning_rate", "momentum"]}
@@ -70,6 +74,56 @@ def test_the_table_has_the_last_hyperparameters_and_the_file_all(planned, evolve
     step, cell, parent, rate, _ = lines[-1].split(",")
     assert (int(step), int(cell), int(parent)) == (80, 7, evolved.lineage[-1].parents[7])
     assert np.float32(rate) == evolved.lineage[-1].hparams.learning_rate[7]
+
+
+def test_each_cell_is_a_point_with_every_name_that_changed(evolved):
+    """Also where two have the same numbers, and where a name that changes is not one of the grid's."""
+    grid = sweep.Grid(learning_rate=[0.1, 0.3], num_steps=[20])
+    result = sweep.evolve(
+        sweep.plan(base.TRIAL, grid, seeds=2, lanes=4), "loss", every=20, names=["momentum"]
+    ).result
+    assert result.names == ("member", "learning_rate", "num_steps", "momentum")
+    assert result.columns["momentum"].tolist() == [0.0] * 4
+    assert [*result.columns][:6] == ["cell", *result.names, "seed"]
+    assert "loss" in result.metrics
+    best = result.best("loss")
+    assert best.mean == result.columns["loss"].min()
+    assert best.point["member"] == result.columns["loss"].argmin()
+    assert evolved.result.names == ("member", "learning_rate", "momentum", "num_steps", "evaluate_every")
+
+
+class Numbers(NamedTuple):
+    free: int
+    few: Annotated[int, check.Interval(0.5, 9.5)]
+    rate: Annotated[float, check.Interval(0, 1)]
+
+
+def test_copies_stay_in_their_intervals_and_in_32_bits():
+    columns = Numbers(
+        np.array([2 * 10**9, -(2 * 10**9), 5, 5], np.int32),
+        np.array([9, 1, 6, 6], np.int32),
+        np.array([0.9, 0.5, 0.25, 0.5], np.float32),
+    )
+    found = [
+        population._changed(np.random.default_rng(seed), columns, np.array([1, 0, 2, 2]), [*Numbers._fields])
+        for seed in range(20)
+    ]
+    seen = [
+        [{round(float(getattr(one, name)[cell]), 6) for one in found} for name in Numbers._fields]
+        for cell in range(4)
+    ]
+    assert seen == [
+        [{-(2**31), -1.6e9}, {1}, {0.4, 0.625}],
+        [{2**31 - 1, 1.6e9}, {7, 9}, {0.72, 1.0}],
+        [{5}, {6}, {0.25}],
+        [{4, 6}, {5, 8}, {0.2, 0.3125}],
+    ]
+
+
+def test_a_name_that_the_table_needs_is_refused(planned):
+    trial = planned.trial._replace(hparams=NamedTuple("Hparams", [("member", float)])(0.1))
+    with pytest.raises(InputError, match="a name 'member'"):
+        sweep.evolve(dataclasses.replace(planned, trial=trial), "loss", **OPTIONS)
 
 
 def test_a_stopped_population_is_resumed_bit_for_bit(planned, evolved, tmp_path):

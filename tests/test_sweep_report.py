@@ -56,11 +56,12 @@ def test_places_without_a_cell_are_white_and_lost_ones_hatched():
     result = RESULT.__class__(columns, ("rate", "width"), {}, np.full((4, 1), 5.0), [])
     axes = result.heatmap("rate", "width", "loss").axes[0]
     white = {tuple(np.add(patch.get_xy(), 0.5)) for patch in axes.patches}
-    assert white == {(1, 0), (2, 0), (0, 1), (3, 1)}
+    assert white == {(1, 0), (2, 0), (0, 1), (3, 1), (2, 1)}  # the last one was stopped
     shown = axes.images[0].get_array()
     assert shown[0, 0] == 0.5
     assert np.ma.getmaskarray(shown)[1, 1]
-    assert shown[1, 2] == 0.75
+    assert shown[0, 3] == 0.25
+    assert np.ma.getmaskarray(shown)[1, 2]
 
 
 def test_the_best_cells_come_first_and_those_without_an_end_last():

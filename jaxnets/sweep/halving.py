@@ -9,17 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
 from jaxnets import check
-from jaxnets.check import InputError
 from jaxnets.sweep.engine import opened
-from jaxnets.sweep.held import Held
+from jaxnets.sweep.held import Held, only_part
 from jaxnets.sweep.lanes import MOST_LANES
 from jaxnets.sweep.part import Part, with_lanes
-from jaxnets.sweep.plan import Plan
+from jaxnets.sweep.plan import Plan, laid_out_like
 from jaxnets.sweep.ranking import is_better_low
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import STOPPED, SweepResult
@@ -103,18 +102,28 @@ def brackets_of(
     ]
 
 
+class Options(TypedDict, total=False):
+    """What :func:`halve` and :func:`hyperband` can be told beside their rungs.
+
+    Attributes:
+        lowest: whether small is good; by default where the name says loss or error.
+        keep_lanes: keep the plan's number of lanes when few are left: the survivors' curves are then those of
+            the uncut runs bit for bit. By default few go on in a narrower program, if the plan has one; their
+            last bits are its. A folder with other lanes is not resumed.
+        out: as for :func:`~jaxnets.sweep.run`, and so are ``resume`` and ``fresh``.
+        report: called after each rung with the number of cells that have ended, and a batch's arrays.
+    """
+
+    lowest: bool | None
+    keep_lanes: bool
+    out: str | Path | None
+    resume: bool
+    fresh: bool
+    report: Callable[[int, Arrays], None] | None
+
+
 def halve(
-    plan: Plan,
-    metric: str,
-    *,
-    factor: int = 3,
-    least_steps: int | None = None,
-    lowest: bool | None = None,
-    keep_lanes: bool = False,
-    out: str | Path | None = None,
-    resume: bool = False,
-    fresh: bool = False,
-    report: Callable[[int, Arrays], None] | None = None,
+    plan: Plan, metric: str, *, factor: int = 3, least_steps: int | None = None, **options: Unpack[Options]
 ) -> SweepResult:
     """Trains all points of a plan for a few steps, the better ones for more, the best to the end.
 
@@ -122,58 +131,32 @@ def halve(
     the history. Cells that were stopped have the status ``stopped`` and are never best.
 
     Args:
-        plan: with one static combination.
+        plan: with one static combination, whose number of steps is a setting.
         metric: of the history, by which points are compared; one with a diverged seed does not go on.
         factor: a ``factor``-th goes on at each rung.
         least_steps: of the first rung; by default so that one point, or a few, make all steps.
-        lowest: whether small is good; by default where the name says loss or error.
-        keep_lanes: keep the plan's number of lanes when few are left: the survivors' curves are then those of
-            the uncut runs bit for bit. By default few go on in a narrower program, if the plan has one; their
-            last bits are its.
-        out: as for :func:`~jaxnets.sweep.run`, and so are ``resume`` and ``fresh``.
-        report: called after each rung with the number of cells that have ended, and a batch's arrays.
+        **options: see :class:`Options`.
 
     Raises:
-        InputError: several static combinations, no such metric, or as :func:`~jaxnets.sweep.run`.
+        InputError: several static combinations, a traced number of steps, no such metric, or as
+            :func:`~jaxnets.sweep.run`.
     """
-    num_steps = _only_part(plan).program.num_steps
+    num_steps = only_part(plan, "halving").program.num_steps
     rungs = rungs_of(len(plan.grid), num_steps, factor=factor, least_steps=least_steps)
-    return _climb(
-        plan, metric, [([*range(len(plan.grid))], rungs)], lowest=lowest, keep_lanes=keep_lanes, out=out,
-        report=report, resume=resume, fresh=fresh,
-    )  # fmt: skip
+    return _climb(plan, metric, [([*range(len(plan.grid))], rungs)], **options)
 
 
 def hyperband(
-    plan: Plan,
-    metric: str,
-    *,
-    factor: int = 3,
-    least_steps: int | None = None,
-    lowest: bool | None = None,
-    keep_lanes: bool = False,
-    out: str | Path | None = None,
-    resume: bool = False,
-    fresh: bool = False,
-    report: Callable[[int, Arrays], None] | None = None,
+    plan: Plan, metric: str, *, factor: int = 3, least_steps: int | None = None, **options: Unpack[Options]
 ) -> SweepResult:
     """Halving in several brackets, which differ in how early they stop (Li et al. 2018, algorithm 1).
 
     A point that learns slowly at first has its chance in the brackets that wait longer. The plan's points,
     best random or Sobol ones, are dealt out over the brackets; see :func:`halve` for the arguments.
     """
-    num_steps = _only_part(plan).program.num_steps
+    num_steps = only_part(plan, "halving").program.num_steps
     brackets = brackets_of(len(plan.grid), num_steps, factor=factor, least_steps=least_steps)
-    return _climb(
-        plan, metric, brackets, lowest=lowest, keep_lanes=keep_lanes, out=out, report=report,
-        resume=resume, fresh=fresh,
-    )  # fmt: skip
-
-
-def _only_part(plan: Plan) -> Part:
-    if len(plan.parts) > 1:
-        raise InputError(f"halving: {len(plan.parts)} static combinations, allowed is one")
-    return plan.parts[0]
+    return _climb(plan, metric, brackets, **options)
 
 
 def _climb(
@@ -181,21 +164,24 @@ def _climb(
     metric: str,
     planned: list[tuple[list[int], list[Rung]]],
     *,
-    lowest: bool | None,
-    keep_lanes: bool,
-    out: str | Path | None,
-    report: Callable | None,
-    **folder: bool,
+    lowest: bool | None = None,
+    keep_lanes: bool = False,
+    out: str | Path | None = None,
+    resume: bool = False,
+    fresh: bool = False,
+    report: Callable[[int, Arrays], None] | None = None,
 ) -> SweepResult:
     """All brackets, one after the other."""
+    if resume and out is not None:
+        plan = laid_out_like(plan, out)
     (part,) = plan.parts
     check.choice("metric", metric, part.program.metrics)
     lowest = is_better_low(metric) if lowest is None else lowest
     brackets = [_laid_out(part, points, rungs, keep_lanes) for points, rungs in planned]
-    if folder["resume"] and out is not None:
+    if resume and out is not None and not keep_lanes:
         brackets = _as_before(brackets, manifest_in(out))
     about = {"metric": metric, "lowest": lowest, "brackets": [_plain(bracket) for bracket in brackets]}
-    with opened(plan, out, {"halving": about}, share=False, **folder) as store:
+    with opened(plan, out, {"halving": about}, share=False, resume=resume, fresh=fresh) as store:
         held, chunks, num_ended = Held(plan, store), [], 0
         for bracket in brackets:
             for records, news in _bracket(plan, bracket, held, metric, lowest):

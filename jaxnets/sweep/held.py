@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxnets import status
+from jaxnets.check import InputError
 from jaxnets.sweep import way as ways
 from jaxnets.sweep.engine import arrays_of, record_of
 from jaxnets.sweep.part import Part
@@ -82,6 +83,22 @@ class Held:
             return arrays
         self._store.damaged.append(f"chunk {self._number}: not the arrays of its cells")
         return None
+
+
+def only_part(plan: Plan, way: str) -> Part:
+    """The part of a plan whose runs can be stopped together and compared.
+
+    Args:
+        way: what is to be done with them; begins the refusal.
+
+    Raises:
+        InputError: several static combinations, or runs of several lengths.
+    """
+    if len(plan.parts) > 1:
+        raise InputError(f"{way}: {len(plan.parts)} static combinations, allowed is one")
+    if "num_steps" in plan.trial.hparams._fields:
+        raise InputError(f"{way}: num_steps is a field of the hparams, allowed is one of the settings")
+    return plan.parts[0]
 
 
 def _is_sound(arrays: Arrays, part: Part, batch: np.ndarray, step: int) -> bool:

@@ -31,10 +31,13 @@ def curve(columns: Arrays, name: str, metric: str) -> Figure:
 
 
 def heatmap(columns: Arrays, x: str, y: str, metric: str) -> Figure:
-    """The mean of a metric over two names; hatched where a run diverged, white where there is none."""
-    means, across, down, is_absent = _means(columns, metric, x, y)
+    """The mean of a metric over two names; hatched where a run diverged.
+
+    White where there is none, or where one was stopped early: its number is none of the end.
+    """
+    means, across, down, is_white = _means(columns, metric, x, y)
     return plot.heatmap(
-        means, across, down, x_label=spaced(x), y_label=spaced(y), label=spaced(metric), absent=is_absent
+        means, across, down, x_label=spaced(x), y_label=spaced(y), label=spaced(metric), absent=is_white
     )
 
 
@@ -104,12 +107,15 @@ def spaced(name: str) -> str:
 def _means(
     columns: Arrays, metric: str, x: str, y: str
 ) -> tuple[Float[np.ndarray, "r c"], list[Any], list[Any], Bool[np.ndarray, "r c"]]:
-    """A metric by the values of two columns: means (NaN where a run diverged), values, where no cell is."""
+    """A metric by the values of two columns: means (NaN where a run was cut short), values, what is white."""
     (across, of_column), (down, of_row) = (_places(columns[name]) for name in (x, y))
-    sums, counts = np.zeros((2, len(down), len(across)))
-    np.add.at(sums, (of_row, of_column), np.where(columns["status"] == "diverged", np.nan, columns[metric]))
-    np.add.at(counts, (of_row, of_column), 1)
-    return np.where(counts, sums / np.maximum(counts, 1), np.nan), across, down, counts == 0
+    sums, counts, diverged, stopped = np.zeros((4, len(down), len(across)))
+    is_lost = [columns["status"] == word for word in ("diverged", "stopped")]
+    values = np.where(is_lost[0] | is_lost[1], np.nan, columns[metric])
+    for table, numbers in [(sums, values), (counts, 1), (diverged, is_lost[0]), (stopped, is_lost[1])]:
+        np.add.at(table, (of_row, of_column), numbers)
+    is_white = (counts == 0) | ((stopped > 0) & (diverged == 0))
+    return np.where(counts, sums / np.maximum(counts, 1), np.nan), across, down, is_white
 
 
 def _places(values: np.ndarray) -> tuple[list[Any], np.ndarray]:

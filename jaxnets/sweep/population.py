@@ -16,9 +16,9 @@ from jaxnets import check
 from jaxnets.check import InputError
 from jaxnets.sweep import records
 from jaxnets.sweep.engine import opened
-from jaxnets.sweep.held import Held
+from jaxnets.sweep.held import Held, only_part
 from jaxnets.sweep.part import Part
-from jaxnets.sweep.plan import Plan
+from jaxnets.sweep.plan import Plan, laid_out_like
 from jaxnets.sweep.ranking import is_better_low
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import SweepResult
@@ -46,7 +46,8 @@ class Population(NamedTuple):
     """What came out of a population.
 
     Attributes:
-        result: a row a cell, with its hyperparameters in the end; its history is that of its ancestors.
+        result: a row a cell, with its hyperparameters in the end; its history is that of its ancestors. Each
+            cell is a point of its own, named ``member``: it has been where no other was.
         lineage: all stretches, from the first step to the last.
     """
 
@@ -92,11 +93,12 @@ def evolve(
         report: called after each stretch with the number of cells that have ended, and a batch's arrays.
 
     Raises:
-        InputError: several static combinations, too few members, no such metric or name, or as
-            :func:`~jaxnets.sweep.run`.
+        InputError: several static combinations, a traced number of steps, too few members, no such metric or
+            name, or as :func:`~jaxnets.sweep.run`.
     """
-    if len(plan.parts) > 1:
-        raise InputError(f"population: {len(plan.parts)} static combinations, allowed is one")
+    only_part(plan, "population")
+    if resume and out is not None:
+        plan = laid_out_like(plan, out)
     (part,) = plan.parts
     program = part.program
     check.choice("metric", metric, program.metrics)
@@ -123,12 +125,12 @@ def evolve(
                 hparams = _changed(generator, part.group.hparams, parents, names)
                 generation = Generation(step, parents, hparams)
                 held.copy(parents)
-            part = part._replace(group=part.group._replace(hparams=generation.hparams))
+            part = part.with_hparams(generation.hparams)
             lineage.append(generation)
             news = held.advance(part, everyone, step)
             if report:
                 report(plan.num_cells * (step == program.num_steps), news)
-        population = _population(plan, part, held, lineage, store)
+        population = _population(plan, part, held, lineage, names, store)
     if out is not None:
         _write(Path(out) / "lineage.csv", population, names)
     return population
@@ -146,7 +148,7 @@ def replay(plan: Plan, lineage: Sequence[Generation], cell: int) -> Arrays:
     for before, here, generation in zip([line[0], *line], line, lineage, strict=False):
         if before in held.rows:
             held.rows = {here: held.rows[before]}
-        part = part._replace(group=part.group._replace(hparams=generation.hparams))
+        part = part.with_hparams(generation.hparams)
         held.advance(part, np.array([here]), generation.step)
     (record,) = held.records(part, np.array([cell]))
     return record
@@ -154,6 +156,8 @@ def replay(plan: Plan, lineage: Sequence[Generation], cell: int) -> Arrays:
 
 def _changing(plan: Plan, names: Sequence[str] | None) -> list[str]:
     traced = plan.trial.hparams._fields
+    if "member" in (*plan.grid.names, *traced):
+        raise InputError("population: a name 'member', which is a column of its table")
     wanted = [name for name in plan.grid.names if name in traced] if names is None else [*names]
     for name in wanted:
         check.choice("name", name, traced)
@@ -180,25 +184,34 @@ def _changed(generator: np.random.Generator, hparams: Any, parents: np.ndarray, 
         inherited = column[parents]
         if name in names:
             factors = generator.choice(FACTORS, len(parents))
-            low, high = check.ends(type(hparams), name)
-            moved = np.clip(inherited * factors, low, high)
-            moved = np.round(moved) if column.dtype.kind == "i" else moved
+            moved = _within(inherited * factors, column.dtype, *check.ends(type(hparams), name))
             inherited = np.where(is_copy, moved, inherited).astype(column.dtype)
         columns[name] = inherited
     return hparams._replace(**columns)
 
 
+def _within(numbers: np.ndarray, kind: np.dtype, low: float, high: float) -> np.ndarray:
+    """The nearest numbers of an interval that a type of 32 bits has."""
+    if kind.kind != "i":
+        return np.clip(numbers, low, high)
+    ends = np.iinfo(kind)
+    return np.round(np.clip(numbers, max(np.ceil(low), ends.min), min(np.floor(high), ends.max)))
+
+
 def _population(
-    plan: Plan, part: Part, held: Held, lineage: list[Generation], store: Store | None
+    plan: Plan, part: Part, held: Held, lineage: list[Generation], changing: list[str], store: Store | None
 ) -> Population:
     chunks = [*held.records(part, np.arange(plan.num_cells))]
     result = SweepResult.of_chunks(plan, chunks, store.damaged if store else [])
+    names = ("member", *dict.fromkeys([*plan.grid.names, *changing]))
     last = {
         name: column.astype(np.float64) if column.dtype.kind == "f" else column
         for name, column in part.group.hparams._asdict().items()
-        if name in result.columns
+        if name in names
     }
-    return Population(dataclasses.replace(result, columns=result.columns | last), tuple(lineage))
+    found = result.columns | last | {"member": result.columns["cell"]}
+    columns = {name: found[name] for name in dict.fromkeys(["cell", *names, *found])}
+    return Population(dataclasses.replace(result, columns=columns, names=names), tuple(lineage))
 
 
 def _write(path: Path, population: Population, names: list[str]) -> None:
