@@ -419,7 +419,7 @@ def print_ratios(batch_size):
     """Bytes measured by those forecast, of nets so large that what every process needs is a small part."""
     rows = (np.ones((1000, 784), np.float32), np.arange(1000) % 10)
     options = {"num_steps": 2, "evaluate_every": 1, "batch_size": batch_size}
-    parts.measured = lambda program, *given: Candidate(program, 1.0)
+    parts.measured = lambda program, *given: Candidate(program, 1.0, 0.0)
     for lanes, width in ((1, 64), (1, 6144), (8, 1024), (64, 256)):
         make = classifier(models.MLP((width,), 10), functools.partial(optax.sgd, momentum=0.9))
         plan = sweep.plan(make, Grid(rate=sweep.log(0.001, 0.1, 64)), rows, lanes=lanes, **options)

@@ -124,7 +124,7 @@ def part_of(
             least_bytes=partial(least_bytes, trial, settings, group.hparams, dataset),
             limit=memory or memory_of(devices[0]),
         )  # fmt: skip
-    program, seconds = tried[0]
+    program, seconds, _ = tried[0]
     size = layout.chunk_size or program.width * max(1, round(CHUNK_SECONDS / max(seconds, 1e-3)))
     size = min(size, -(-side_by_side // program.lanes) * program.lanes)
     return part._replace(candidates=tried, chunk_size=size)
