@@ -152,8 +152,12 @@ def plan(
 
 def laid_out_like(plan: Plan, folder: str | Path) -> Plan:
     """The plan with the lanes and files of the sweep in a folder, where these were measured and not given."""
+    try:
+        layouts = layouts_in(folder, len(plan.parts))
+    except InputError:  # a manifest that cannot be: what is wrong with it is said when the folder is opened
+        return plan
     parts = []
-    for part, found in zip(plan.parts, layouts_in(folder, len(plan.parts)), strict=True):
+    for part, found in zip(plan.parts, layouts, strict=True):
         layout = plan.given.or_else(found)
         with jax.default_device(part.program.devices[0]):
             part = with_lanes(plan.trial, part, layout.lanes or part.program.lanes)
