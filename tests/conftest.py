@@ -21,6 +21,14 @@ jax.config.update("jax_compilation_cache_dir", str(folder))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
+@pytest.fixture(autouse=True)
+def own_precision():
+    """The command line sets the precision of products; it must not reach the next test."""
+    jax.config.update("jax_default_matmul_precision", None)
+    yield
+    jax.config.update("jax_default_matmul_precision", None)
+
+
 @pytest.fixture
 def downloads(monkeypatch, tmp_path):
     """The network answers, with a small archive in the format of the original."""

@@ -429,7 +429,8 @@ def print_ratios(batch_size):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells a process's peak")
-@pytest.mark.parametrize("batch_size", [32, *(pytest.param(size, marks=MANY) for size in (16, 64, 256))])
+@pytest.mark.release
+@pytest.mark.parametrize("batch_size", [16, 32, 64, 256])
 def test_memory_is_forecast_within_a_tenth(batch_size):
     """1, 8 and 64 lanes: 3 programs here, 12 before a release, of 100 MB and more."""
     ratios = [*map(float, printed("print_ratios", batch_size))]
