@@ -1,0 +1,86 @@
+"""Files that are whole but hold other arrays than their cells have: named, and made anew."""
+
+import numpy as np
+import pytest
+import test_sweep as base
+from small_sweep import Stop, planned, whole
+
+from jaxnets import sweep
+from jaxnets.sweep import engine, sound
+from jaxnets.sweep.identity import manifest_of
+from jaxnets.sweep.store import Store
+
+
+def test_chunks_of_the_right_cells_with_wrong_arrays_are_named_and_made_anew(tmp_path):
+    folder, ready = tmp_path / "out", planned()
+    sweep.run(ready, folder)
+    with Store(folder, manifest_of(ready, {}), resume=True) as store:
+        for number, damage in enumerate([{"kept_steps": None}, {"status": np.ones}, {"final/cell": np.ones}]):
+            store.finish(number, changed(store.finished(number), damage))
+    result = sweep.run(ready, folder, resume=True)
+    assert base.same(result, whole())
+    assert result.damaged == [f"chunk {number}: not the arrays of its cells" for number in range(3)]
+
+
+def changed(arrays, changes):
+    """With other arrays, made of the number of cells, or without (None)."""
+    kept = {name: array for name, array in arrays.items() if changes.get(name, 1) is not None}
+    return kept | {name: make(len(arrays["cell"])) for name, make in changes.items() if make}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"cell": None}, {"cell": np.arange}, {"status": None}, {"status": np.zeros}, {"kept_steps": None},
+        {"status": lambda num: np.full(num, 3, np.int8)}, {"status": lambda num: np.full(num, -1, np.int8)},
+        {"kept_steps": lambda num: np.full(num, 51, np.int32)}, {"history/loss": None},
+        {"history/loss": np.ones}, {"history/loss": lambda num: np.ones((num, 4))},
+        {"history/loss": lambda num: np.ones((num, 3, 1))}, {"history/other": lambda num: np.ones((num, 3))},
+        {"history/loss": lambda num: np.ones((num, 3), int)}, {"final/test_accuracy": None},
+        {"history/loss": lambda num: np.ones((num, 3), ">f4")}, {"final/cell": np.ones}, {"final/x": np.ones},
+        {"final/test_accuracy": lambda num: np.ones((num, 2))}, {"other": np.ones},
+    ],
+)  # fmt: skip
+def test_every_array_of_a_chunk_is_what_it_should_be(damage):
+    part, names = planned().parts[0], ("learning_rate",)
+    positions = part.chunks[0]
+    arrays = {
+        "cell": part.group.numbers[positions], "status": np.zeros(4, np.int8),
+        "kept_steps": np.full(4, 50, np.int32),
+    }  # fmt: skip
+    arrays |= {f"history/{name}": np.ones((4, 3), np.float32) for name in part.program.metrics}
+    arrays |= {"final/test_accuracy": np.ones(4, np.float32)}
+    assert sound.is_record(arrays, part, positions, None)
+    assert sound.is_record(arrays | {"final/x": np.ones(4)}, part, positions, names)
+    assert not sound.is_record(arrays | {"final/learning_rate": np.ones(4)}, part, positions, names)
+    assert not sound.is_record(changed(arrays, damage), part, positions, None)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"width": None}, {"width": lambda _: np.array(2.0)}, {"width": lambda _: np.array([2])},
+        {"batch": None}, {"batch": lambda _: np.array(2)}, {"batch": lambda _: np.array(-1)},
+        {"0/cell": None}, {"way/step": None}, {"way/step": lambda _: np.array(21, np.int32)},
+        {"way/step": lambda _: np.array(50, np.int32)}, {"way/run/0": None}, {"way/run/0": np.ones},
+        {"way/entry/loss": lambda _: np.ones((2, 2))}, {"way/entry/step": None}, {"2/cell": np.ones},
+        {"way/run/8": lambda _: np.full(2, 9, np.int32)}, {"other": np.ones},
+    ],
+)  # fmt: skip
+def test_a_way_of_another_shape_is_named_and_made_anew(tmp_path, monkeypatch, damage):
+    monkeypatch.setattr(engine, "KEEP_SECONDS", -1.0)
+    keep = Store.keep
+
+    def keep_and_stop(self, chunk, arrays):
+        keep(self, chunk, arrays)
+        if arrays["batch"] == 1:
+            keep(self, chunk, changed(arrays | {"cell": np.zeros(2)}, damage | {"cell": None}))
+            raise Stop
+
+    monkeypatch.setattr(Store, "keep", keep_and_stop)
+    with pytest.raises(Stop):
+        sweep.run(planned(), tmp_path / "out")
+    monkeypatch.undo()
+    result = sweep.run(planned(), tmp_path / "out", resume=True)
+    assert base.same(result, whole())
+    assert result.damaged == ["000000.part: not the state of its cells"]
