@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import jax
 import numpy as np
 
 from jaxnets import status
 from jaxnets.check import InputError
+from jaxnets.sweep import sound
 from jaxnets.sweep import way as ways
 from jaxnets.sweep.engine import arrays_of, record_of
 from jaxnets.sweep.part import Part
@@ -79,9 +79,9 @@ class Held:
     def _finished(self, part: Part, batch: np.ndarray, step: int) -> Arrays | None:
         """A chunk's arrays, if they are those of its cells at that step."""
         arrays = self._store.finished(self._number) if self._store else None
-        if arrays is None or _is_sound(arrays, part, batch, step):
+        if arrays is None or sound.is_stop(arrays, part, batch, step):
             return arrays
-        self._store.damaged.append(f"chunk {self._number}: not the arrays of its cells")
+        self._store.blame(f"chunk {self._number}: not the arrays of its cells")
         return None
 
 
@@ -99,20 +99,6 @@ def only_part(plan: Plan, way: str) -> Part:
     if "num_steps" in plan.trial.hparams._fields:
         raise InputError(f"{way}: num_steps is a field of the hparams, allowed is one of the settings")
     return plan.parts[0]
-
-
-def _is_sound(arrays: Arrays, part: Part, batch: np.ndarray, step: int) -> bool:
-    cells, reached = arrays.get("cell", np.zeros(0)), arrays.get("step", np.zeros(2))
-    if not np.array_equal(cells, part.group.numbers[batch]) or reached.shape or reached != step:
-        return False
-    leaves = jax.tree.leaves((part.program.begun.state, part.program.begun.status))
-    shapes = {f"run/{number}": leaf.shape[1:] for number, leaf in enumerate(leaves)}
-    entries = -(-step // part.program.interval)
-    shapes |= {f"entry/{name}": (entries,) for name in (*part.program.metrics, "step")}
-    shapes |= {"status": (), "kept_steps": ()}
-    return all(
-        name in arrays and arrays[name].shape == (len(batch), *shape) for name, shape in shapes.items()
-    )
 
 
 def _row(arrays: Arrays, row: int) -> Arrays:

@@ -32,7 +32,7 @@ def is_record(arrays: Arrays, part: Part, positions: np.ndarray, others: Iterabl
     kinds: dict[str, Kind] = {"cell": ({numbers.dtype.name}, (size,))}
     kinds |= {"status": ({"int8"}, (size,)), "kept_steps": ({"int32"}, (size,))}
     kinds |= {f"history/{name}": (FLOAT, (size, program.num_segments)) for name in program.metrics}
-    kinds |= {f"final/{name}": (FLOAT, (size,)) for name in _finals(program)}
+    kinds |= {f"final/{name}": (FLOAT, (size,)) for name in program.finals}
     own = [] if others is None else [name for name in arrays if name.startswith("final/")]
     if {name.partition("/")[2] for name in own} & {"", *RESERVED, *(others or ())}:
         return False
@@ -47,20 +47,38 @@ def is_record(arrays: Arrays, part: Part, positions: np.ndarray, others: Iterabl
 
 def is_way(arrays: Arrays, program: Program) -> bool:
     """Whether these are a batch's runs between two entries, as :meth:`Way.arrays` gives them."""
-    width, step = program.width, arrays.get("step", np.zeros(0))
+    step = arrays.get("step", np.zeros(0))
     if not _are({"step": step}, {"step": ({"int32"}, ())}) or not 0 < step < program.num_steps:
         return False
     if step % program.interval:
         return False
+    kinds = _kinds_of_runs(program, program.width, int(step))
+    return _are(arrays, kinds) and _are_codes(ways.of_arrays(program, arrays).run.status.code)
+
+
+def is_stop(arrays: Arrays, part: Part, batch: np.ndarray, step: int) -> bool:
+    """Whether these are the runs of cells that were stopped at a step, with the cells' numbers."""
+    program, numbers = part.program, part.group.numbers[batch]
+    kinds = _kinds_of_runs(program, len(batch), step) | {"cell": ({numbers.dtype.name}, (len(batch),))}
+    return (
+        _are(arrays, kinds)
+        and np.array_equal(arrays["cell"], numbers)
+        and bool(arrays["step"] == step)
+        and _are_codes(arrays["status"])
+        and _are_codes(ways.of_arrays(program, arrays).run.status.code)
+    )
+
+
+def _kinds_of_runs(program: Program, size: int, step: int) -> dict[str, Kind]:
+    """What :meth:`Way.arrays` gives of so many runs at a step."""
     leaves = jax.tree.leaves((program.begun.state, program.begun.status))
     kinds: dict[str, Kind] = {
-        f"run/{number}": ({leaf.dtype.name}, (width, *leaf.shape[1:])) for number, leaf in enumerate(leaves)
+        f"run/{number}": ({leaf.dtype.name}, (size, *leaf.shape[1:])) for number, leaf in enumerate(leaves)
     }
-    entries = (width, int(step) // program.interval)
+    entries = (size, -(-step // program.interval))
     kinds |= {f"entry/{name}": (NUMBER, entries) for name in (*program.metrics, "step")}
-    kinds |= {f"final/{name}": (FLOAT, (width,)) for name in _finals(program)}
-    kinds |= {"step": ({"int32"}, ()), "status": (NUMBER, (width,)), "kept_steps": (NUMBER, (width,))}
-    return _are(arrays, kinds) and _are_codes(ways.of_arrays(program, arrays).run.status.code)
+    kinds |= {f"final/{name}": (FLOAT, (size,)) for name in program.finals}
+    return kinds | {"step": ({"int32"}, ()), "status": (NUMBER, (size,)), "kept_steps": (NUMBER, (size,))}
 
 
 def is_begun(arrays: Arrays, part: Part, batches: Sequence[np.ndarray], others: Iterable[str] | None) -> bool:
@@ -83,12 +101,6 @@ def is_width(arrays: Arrays) -> bool:
     """Whether it is known how wide the program was that a chunk's state is of."""
     width = arrays.get("width", np.zeros(0))
     return _are({"width": width}, {"width": (INTEGER, ())}) and int(width) > 0
-
-
-def _finals(program: Program) -> list[str]:
-    """Names of the final numbers that the program itself gives."""
-    tree = program.advance.out_tree
-    return [*jax.tree.unflatten(tree, range(tree.num_leaves))[2]]
 
 
 def _are(arrays: Arrays, kinds: Mapping[str, Kind]) -> bool:
