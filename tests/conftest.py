@@ -7,6 +7,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 from jaxtyping import install_import_hook
 
 install_import_hook("jaxnets", "beartype.beartype").__enter__()
@@ -27,6 +28,20 @@ def own_precision():
     jax.config.update("jax_default_matmul_precision", None)
     yield
     jax.config.update("jax_default_matmul_precision", None)
+
+
+@pytest.fixture
+def cold_cache(tmp_path):
+    """An empty cache of compiled programs, for as long as a test takes; its folder."""
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = {name: getattr(jax.config, name) for name in names}
+    for name, value in zip(names, (str(tmp_path / "compiled"), 0.0), strict=True):
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    yield tmp_path / "compiled"
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
 
 
 @pytest.fixture

@@ -260,22 +260,8 @@ def test_a_manifest_that_differs_in_any_entry_is_refused_with_it(plan, tmp_path)
         assert f'{".".join(path)} was "other", is {json.dumps(before)[:20]}' in str(refusal.value)
 
 
-@pytest.fixture
-def small_cache(tmp_path):
-    """A cache of compiled programs for one test."""
-    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
-    before = {name: getattr(jax.config, name) for name in names}
-    for name, value in zip(names, (str(tmp_path / "compiled"), 0.0)):
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-    yield tmp_path / "compiled"
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-
-
 @pytest.mark.parametrize("num", [10, pytest.param(30, marks=MANY)])
-def test_a_damaged_cache_of_programs_changes_no_bit(whole, small_cache, num):
+def test_a_damaged_cache_of_programs_changes_no_bit(whole, cold_cache, num):
     generator = random.Random(3)
     for _ in range(num):
         jax.clear_caches()
@@ -283,7 +269,7 @@ def test_a_damaged_cache_of_programs_changes_no_bit(whole, small_cache, num):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # jax says that it could not read an entry
             assert base.same(sweep.run(planned()), whole)
-        entries = [path for path in small_cache.iterdir() if path.name.endswith("-cache")]
+        entries = [path for path in cold_cache.iterdir() if path.name.endswith("-cache")]
         assert entries
         for path in entries:
             path.write_bytes(damaged(path.read_bytes() or b"nothing", generator))

@@ -20,7 +20,6 @@ import numpy as np
 import optax
 import pytest
 import test_sweep as base
-from jax.experimental.compilation_cache import compilation_cache
 
 from experiments.benchmarks import sweep_forecasts
 from jaxnets import data, gradient, layers, losses, models, sweep, train
@@ -275,20 +274,6 @@ def compiled_in(make, grid, **options):
     return len([name for name in events if name.endswith("backend_compile_duration")]), len(
         [name for name in events if name.endswith("cache_retrieval_time_sec")]
     )
-
-
-@pytest.fixture
-def cold_cache(tmp_path):
-    """An empty cache of compiled programs, for as long as a test takes."""
-    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
-    before = {name: getattr(jax.config, name) for name in names}
-    for name, value in zip(names, (str(tmp_path / "compiled"), 0.0)):
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
 
 
 @pytest.mark.parametrize("num_sizes", [1, pytest.param(4, marks=MANY)])
