@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.data.dataset import Dataset
 from jaxnets.sweep.axes import Value
 from jaxnets.sweep.cells import Group, groups
 from jaxnets.sweep.engine import run
 from jaxnets.sweep.grid import Grid
 from jaxnets.sweep.part import Part
-from jaxnets.sweep.plan import Plan, plan
+from jaxnets.sweep.plan import Plan, plan, reader
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import SweepResult
 from jaxnets.sweep.space import Space
@@ -36,7 +32,7 @@ class Programs:
 
     def __init__(self, space: Space, seeds: list[int], num_points: int, layout: dict[str, Any]) -> None:
         self.space, self.seeds, self.layout = space, seeds, layout
-        self.trial = space.trial._replace(data=_on_device(space.trial.data))
+        self.trial = space.trial._replace(data=reader(space.trial))
         self.spread = space.spread(num_points)
         self.plans: dict[Any, Plan] = {}
         self._plan_of(groups(self.trial, self.spread, seeds)[0])
@@ -126,16 +122,3 @@ def _answer(result: SweepResult, metric: str, cells: slice, mean: float) -> Answ
 def _of(part: Part, group: Group) -> Part:
     """A part that trains other cells."""
     return part._replace(group=group).with_hparams(group.hparams)  # an enqueued trial can leave the space
-
-
-def _on_device(read: Callable[[Any], Dataset]) -> Callable[[Any], Dataset]:
-    """Data by settings, each set copied to the device once for all programs."""
-    copies: dict[int, tuple[Dataset, Dataset]] = {}
-
-    def data(settings: Any) -> Dataset:
-        found = read(settings)
-        if id(found) not in copies:
-            copies[id(found)] = found, jax.tree.map(jnp.asarray, found)
-        return copies[id(found)][1]
-
-    return data

@@ -137,7 +137,7 @@ def plan(
     if memory is not None:
         check.count("memory", memory, 1)
     devices = devices_of(devices)
-    wanted, read = seeds_of(seeds), _reader(source)
+    wanted, read = seeds_of(seeds), reader(source)
     found = groups(source, grid, wanted)
     given = Layout(lanes, chunk_size)
     layouts = [given if like is None else given.or_else(one) for one in layouts_in(like, len(found))]
@@ -173,7 +173,7 @@ def _refuse_names(trial: Trial, grid: Grid, parts: list[Part]) -> None:
             raise InputError(f"{trial.name}: a metric {min(twice)!r}, which is a column already; rename it")
 
 
-def _reader(trial: Trial) -> Callable[[Any], Dataset]:
+def reader(trial: Trial) -> Callable[[Any], Dataset]:
     """Data by settings, checked, and each set copied to the device once."""
     copies: dict[int, tuple[Dataset, Dataset]] = {}
 

@@ -14,14 +14,13 @@ import numpy as np
 
 from jaxnets import check
 from jaxnets.check import InputError
-from jaxnets.sweep import records
 from jaxnets.sweep.engine import opened
 from jaxnets.sweep.held import Held, only_part
 from jaxnets.sweep.part import Part
 from jaxnets.sweep.plan import Plan, laid_out_like
 from jaxnets.sweep.ranking import is_better_low
 from jaxnets.sweep.records import Arrays
-from jaxnets.sweep.results import SweepResult
+from jaxnets.sweep.results import SweepResult, write
 from jaxnets.sweep.store import Store
 
 FACTORS = (0.8, 1.25)
@@ -221,7 +220,4 @@ def _write(path: Path, population: Population, names: list[str]) -> None:
         columns = [getattr(generation.hparams, name).tolist() for name in names]
         for cell, (parent, *values) in enumerate(zip(generation.parents.tolist(), *columns, strict=True)):
             lines.append(",".join(map(str, [generation.step, cell, parent, *values])))
-    try:
-        records.replace(path, ("\n".join(lines) + "\n").encode())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+    write(path, ("\n".join(lines) + "\n").encode())
