@@ -64,6 +64,16 @@ def after_step(status: Status, metrics: Metrics) -> tuple[Status, Bool[Array, ""
     return Status(code, status.step + kept, limit), kept
 
 
+def selected(kept: Bool[Array, ""], new: State, old: State) -> State:
+    """Number by number, in the loop that makes the new state: no copy of it is made."""
+    return jax.tree.map(lambda new, old: jnp.where(kept, new, old), new, old)
+
+
+def branched(kept: Bool[Array, ""], new: State, old: State) -> State:
+    """As a whole: the compiler rounds the update as it does where nothing is asked."""
+    return jax.lax.cond(kept, lambda: new, lambda: old)
+
+
 def after_segment(status: Status, before: State, after: State) -> Status:
     """Diverged where an array of the state stopped being finite: no loss after it shows the last update."""
     broke = jnp.asarray(False)

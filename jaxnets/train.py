@@ -88,7 +88,7 @@ def run(
     dataset = _dataset(data)
     _check(dataset, num_steps=num_steps, batch_size=batch_size, evaluate_every=evaluate_every, state=state)
     dataset = jax.tree.map(jnp.asarray, dataset.replace(test=None))
-    init_key, update, rows_of = _steps(key, learner, dataset, batch_size, sampling, either=_selected)
+    init_key, update, rows_of = _steps(key, learner, dataset, batch_size, sampling, either=status.selected)
 
     def train(carry: Run, length: int) -> Run:
         end, (per_step, kept) = jax.lax.scan(update, carry, rows_of(carry.step, length), length)
@@ -140,7 +140,7 @@ def advance(
     dataset = _dataset(data)
     _check(dataset, num_steps=at_most, batch_size=batch_size, at_most=at_most, state=run)
     dataset = jax.tree.map(jnp.asarray, dataset.replace(test=None))
-    _, update, rows_of = _steps(key, learner, dataset, batch_size, sampling, either=_branched)
+    _, update, rows_of = _steps(key, learner, dataset, batch_size, sampling, either=status.branched)
     begun = run._replace(history={})
     rows = rows_of(begun.step, at_most)
     row = lambda number: None if rows is None else rows[number]  # noqa: E731
@@ -204,16 +204,6 @@ def _steps(
         return Run(state, {}, standing, carry.step + 1), (step_metrics, kept)
 
     return init_key, update, _rows_of(_order(sampling), order_key, dataset.train, batch_size)
-
-
-def _selected(kept: Bool[Array, ""], new: State, old: State) -> State:
-    """Number by number, in the loop that makes the new state: no copy of it is made."""
-    return jax.tree.map(lambda new, old: jnp.where(kept, new, old), new, old)
-
-
-def _branched(kept: Bool[Array, ""], new: State, old: State) -> State:
-    """As a whole: the compiler rounds the update as it does where nothing is asked."""
-    return jax.lax.cond(kept, lambda: new, lambda: old)
 
 
 def _ended(end: Run, begun: Run, per_step: dict[str, Array], kept: Bool[Array, " steps"]) -> Run:
