@@ -31,7 +31,7 @@ jax.distributed.initialize(
 )
 import test_sweep_hosts as hosts
 assert (jax.device_count(), jax.local_device_count()) == (4, 2)
-assert set(hosts.sweep.lanes.devices_of(None)) == set(jax.local_devices())
+assert set(hosts.sweep.devices.devices_of(None)) == set(jax.local_devices())
 plan = hosts.long_plan()  # on one device, as where the rest is done
 result = hosts.sweep.run(plan, folder, share=True, resume=True)
 jax.distributed.shutdown()

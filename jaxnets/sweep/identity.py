@@ -25,8 +25,7 @@ FORMAT = 1
 def manifest_of(plan: Plan, about: dict[str, Any]) -> dict[str, Any]:
     """Code, versions, platform, points, seeds, data and lanes of a sweep, with one hash of it all.
 
-    Whether lanes are spread over devices is among them (the compiler may round otherwise, as with Adam on
-    CPUs); over how many is not: no bit depends on it.
+    Over how many devices lanes are spread is not among them: no bit depends on it.
 
     Args:
         about: what else they depend on.
@@ -40,7 +39,6 @@ def manifest_of(plan: Plan, about: dict[str, Any]) -> dict[str, Any]:
         "evaluate": _operations_of(plan.trial.evaluate),
         "versions": {"jaxnets": jaxnets.__version__, "jax": jax.__version__, "jaxlib": jaxlib.__version__},
         "device": program.devices[0].device_kind,
-        "spread": len(program.devices) > 1,
         "threads": os.environ.get("NPROC") or len(os.sched_getaffinity(0)),
         "precision": str(jax.config.jax_default_matmul_precision),
         "x64": bool(jax.config.jax_enable_x64),

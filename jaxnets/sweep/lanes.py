@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -169,28 +168,3 @@ def measured(program: Program, seeds: np.ndarray | np.uint32, hparams: Any, data
     later = (program.num_segments - 1) * between + (program.num_steps - 1) * a_step
     spent = program.seconds + time.perf_counter() - started
     return Candidate(program, first + later, spent)
-
-
-def devices_of(wanted: Any) -> tuple[jax.Device, ...]:
-    """The devices that are wanted; by default all of this process.
-
-    Raises:
-        InputError: something else, one twice, or another process's.
-    """
-    wanted = jax.local_devices() if wanted is None else wanted
-    devices = tuple(wanted) if hasattr(wanted, "__iter__") else ()
-    if not devices or not all(isinstance(device, jax.Device) for device in devices):
-        raise InputError(f"devices = {devices or wanted!r}, allowed is a list of jax's devices, one or more")
-    if len({*devices}) < len(devices):
-        raise InputError(f"devices = {devices!r}, each is allowed once")
-    if others := [device for device in devices if device not in jax.local_devices(backend=device.platform)]:
-        raise InputError(
-            f"devices: {others[0]} is another process's, allowed are those of jax.local_devices()"
-        )
-    return devices
-
-
-def memory_of(device: jax.Device) -> int:
-    """Bytes that a device has."""
-    known = device.memory_stats() or {}
-    return known.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

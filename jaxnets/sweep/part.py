@@ -13,7 +13,8 @@ from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import Group, batches_of, inputs_of
-from jaxnets.sweep.lanes import Candidate, Layout, candidates, measured, memory_of
+from jaxnets.sweep.devices import memory_of
+from jaxnets.sweep.lanes import Candidate, Layout, candidates, measured
 from jaxnets.sweep.program import Program, compile_program, least_bytes
 from jaxnets.sweep.trial import Trial
 from jaxnets.sweep.way import Way, advanced

@@ -15,9 +15,10 @@ from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import groups, seeds_of
+from jaxnets.sweep.devices import devices_of
 from jaxnets.sweep.fields import resolved
 from jaxnets.sweep.grid import RESERVED, Grid
-from jaxnets.sweep.lanes import MOST_LANES, Layout, devices_of, layouts_in
+from jaxnets.sweep.lanes import MOST_LANES, Layout, layouts_in
 from jaxnets.sweep.part import Part, part_of, with_lanes
 from jaxnets.sweep.trial import Trial
 

@@ -14,17 +14,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr
-from jax.sharding import AxisType, PartitionSpec
 
 from jaxnets import check, sampling, train
 from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.learner import Learner
+from jaxnets.sweep.devices import Spread, compiled_on
 from jaxnets.sweep.trial import Trial, run_settings
 from jaxnets.train import Run
 from jaxnets.types import Array, Int, Metrics, PyTree, Shaped
 
-LANES, ALL = PartitionSpec("lanes"), PartitionSpec()
 _first = partial(jax.tree.map, lambda leaf: leaf[0])
 _as_one_lane = partial(jax.tree.map, lambda leaf: leaf[None])
 
@@ -101,16 +100,13 @@ def compile_program(
     mapped = jax.vmap(lane, (None if shares_seed else 0, 0, None, runs, None), (runs, 0, 0))
     if lanes == 1:
         mapped = _alone(lane, shares_seed)
-    if len(devices) > 1:
-        mapped = _on_devices(mapped, shares_seed, devices)
-    width = lanes * len(devices)
-    begun = _begun(trial, settings, _first(hparams), dataset, width)
+    begun = _begun(trial, settings, _first(hparams), dataset, lanes)
     shapes = (
-        jax.ShapeDtypeStruct(() if shares_seed else (width,), jnp.uint32),
-        jax.tree.map(lambda column: jax.ShapeDtypeStruct((width,), column.dtype), hparams),
+        jax.ShapeDtypeStruct(() if shares_seed else (lanes,), jnp.uint32),
+        jax.tree.map(lambda column: jax.ShapeDtypeStruct((lanes,), column.dtype), hparams),
         jax.ShapeDtypeStruct((), jnp.int32),
         begun,
-        dataset,
+        jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), dataset),
     )
     text, again = (_text_of(one, hparams, begun, dataset) for one in (lane, lane_of(trial, settings)))
     if text != again:
@@ -118,14 +114,15 @@ def compile_program(
             f"{trial.name}: made twice, it computes something else (random numbers of NumPy, a counter?); "
             "allowed is a function of hyperparameters and settings alone"
         )
-    lowered = jax.jit(mapped, donate_argnums=3).lower(*shapes)
-    metrics = tuple(name for name in lowered.out_info[1] if name != "step")
-    finals = tuple(lowered.out_info[2])
-    compiled = lowered.compile()
-    used = compiled.memory_analysis()
+    first, *others = compiled_on(devices, lambda: jax.jit(mapped, donate_argnums=3).lower(*shapes))
+    advance = Spread([first, *others], tuple(devices), shares_seed) if others else first
+    _, entry, finals = first.out_info
+    metrics = tuple(name for name in entry if name != "step")
+    used = first.memory_analysis()
     num_bytes = used.argument_size_in_bytes + used.temp_size_in_bytes + used.output_size_in_bytes
     return Program(
-        compiled, begun, metrics, finals, lanes, tuple(devices), settings.num_steps, interval_of(settings),
+        advance, _begun(trial, settings, _first(hparams), dataset, lanes * len(devices)), metrics,
+        tuple(finals), lanes, tuple(devices), settings.num_steps, interval_of(settings),
         num_bytes - used.alias_size_in_bytes, time.perf_counter() - started, text,
     )  # fmt: skip
 
@@ -218,16 +215,6 @@ def _alone(lane: Callable, shares_seed: bool) -> Callable:
         return Run(state, {}, standing, end.step), *_as_one_lane(found)
 
     return alone
-
-
-def _on_devices(mapped: Callable, shares_seed: bool, devices: Sequence[jax.Device]) -> Callable:
-    """The lanes spread over devices, which need nothing of each other."""
-    mesh = jax.make_mesh((len(devices),), ("lanes",), axis_types=(AxisType.Auto,), devices=devices)
-    runs = Run(LANES, LANES, LANES, ALL)
-    return jax.shard_map(
-        mapped, mesh=mesh, in_specs=(ALL if shares_seed else LANES, LANES, ALL, runs, ALL),
-        out_specs=(runs, LANES, LANES), check_vma=False,
-    )  # fmt: skip
 
 
 def _begun(trial: Trial, settings: Any, hparams: Any, dataset: Dataset, width: int) -> Run:
