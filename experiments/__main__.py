@@ -36,7 +36,10 @@ def main(arguments: list[str]) -> int:
         for option in _contract.OF_SWEEPS:
             if getattr(common, option) != getattr(Common, option) and not common.grid:
                 raise check.InputError(f"--{option}, allowed with --grid")
-        return (_sweep if common.grid else _run)(experiment, common, rows)
+        if common.mute and not common.diagnose:
+            raise check.InputError("--mute, allowed with --diagnose")
+        way = _sweep if common.grid else _diagnose if common.diagnose else _run
+        return way(experiment, common, rows)
     except check.InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -175,6 +178,13 @@ def _sweep(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, An
 
     configure(common.precision)
     return _sweep.sweep_rows(experiment, common, rows)
+
+
+def _diagnose(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]]) -> int:
+    from experiments import _diagnose
+
+    configure(common.precision)
+    return _diagnose.diagnose_rows(experiment, common, rows)
 
 
 def configure(precision: str) -> None:

@@ -65,6 +65,10 @@ class Common:
     """Folder for tables and pictures; by default runs/NAME."""
     precision: Precision = "float32"
     """Of matrix products, where the device has a choice."""
+    diagnose: bool = False
+    """Why it does not learn, if it does not, instead of training it: findings, with proofs."""
+    mute: tuple[str, ...] = ()
+    """Rules that the diagnosis does not ask."""
     grid: tuple[str, ...] = ()
     """A sweep instead of single runs: name=log:low:high:num, name=lin:low:high:num or name=a,b,c each."""
     space: str = "product"

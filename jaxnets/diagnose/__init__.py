@@ -16,9 +16,10 @@ from jaxnets.diagnose.assertions import (
 )
 from jaxnets.diagnose.diagnosis import diagnose
 from jaxnets.diagnose.finding import Finding, Proof, Report
+from jaxnets.diagnose.learners import LearnerProblem, problem_of
 from jaxnets.diagnose.problem import Problem
 
 __all__ = [
-    "Finding", "Problem", "Proof", "Report", "assert_batch_independent", "assert_descends", "assert_gradient",
-    "assert_not_symmetric", "diagnose",
+    "Finding", "LearnerProblem", "Problem", "Proof", "Report", "assert_batch_independent", "assert_descends",
+    "assert_gradient", "assert_not_symmetric", "diagnose", "problem_of",
 ]  # fmt: skip

@@ -1,0 +1,51 @@
+"""``--diagnose``: what keeps the rows of an experiment from learning, if anything does."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import Any
+
+import jax
+from rich.console import Console
+
+from experiments import _report
+from experiments._contract import Common, Experiment
+from jaxnets import diagnose
+from jaxnets.check import InputError
+from jaxnets.diagnose import Report
+from jaxnets.sweep import trial
+
+
+def diagnose_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]]) -> int:
+    """Prints what was found of each row, and writes it as JSON; 1 where there is an error or a warning."""
+    out = common.out or pathlib.Path("runs") / experiment.name
+    experiment.data(next(iter(rows.values()))[1])
+    _report.prepare(out)
+    found: dict[str, Report] = {}
+    with _report.progress_line(Console(stderr=True), len(rows)) as (report, finish):
+        for name, (hparams, settings) in rows.items():
+            report(f"{name}: diagnosing", 0.0, {})
+            try:
+                found[name] = diagnose_row(experiment, hparams, settings, mute=common.mute)
+            except InputError as refusal:
+                finish(f"{name}: {refusal}")
+                continue
+            print(f"{name} ({found[name].seconds:.1f} s)\n{found[name]}", flush=True)
+    path = out / "diagnosis.json"
+    _report.write(path, json.dumps({name: one.to_dict() for name, one in found.items()}, indent=1).encode())
+    print(path)
+    return int(any(one.exit_code for one in found.values()))
+
+
+def diagnose_row(
+    experiment: Experiment, hparams: Any, settings: Any, *, mute: tuple[str, ...] = ()
+) -> Report:
+    """What was found of one row, with its learner, data and steps."""
+    dataset = experiment.data(settings)
+    settings = trial.complete(settings, dataset)
+    run = trial.run_settings(settings)
+    run.pop("evaluate_every", None)
+    key = jax.random.key(0)
+    problem = diagnose.problem_of(key, experiment.learner(hparams, settings), dataset, **run)
+    return diagnose.diagnose(problem, key, mute=mute)
