@@ -72,7 +72,7 @@ def tasks() -> dict[str, Callable[[], Task]]:
             {"num_steps": 1000, "batch_size": 128}, seeds=3,
         ),
         "lenet": lambda: Task(
-            network(models.LeNet(10)), rates(8), digits(), {"num_steps": 200, "batch_size": 100}
+            network(models.LeNet(10)), rates(8), digits(), {"num_steps": 50, "batch_size": 100}
         ),
         "gru": lambda: Task(
             network(models.SequenceClassifier(10_000, cell=recurrent.gru)), rates(8), sentences(1000, 256),
@@ -110,11 +110,13 @@ def main(names: list[str]) -> None:
     for name in names or known:
         task = known[name]()
         widths = sorted({min(lanes, len(task.grid)) for lanes in FIXED})
-        fixed = {lanes: seconds(task, lanes)[0] for lanes in widths}
         measured, lanes = seconds(task, None)
-        ratio = measured / min(fixed.values())
-        line = "  ".join(f"{width}: {value:.1f}" for width, value in fixed.items())
-        print(f"{name:10} {measured:6.1f} s, {lanes:3} lanes   {line}   ratio {ratio:.2f}", flush=True)
+        print(f"{name:10} {measured:6.1f} s, {lanes:3} lanes   ", end="", flush=True)
+        fixed = {}
+        for width in widths:
+            fixed[width] = seconds(task, width)[0]
+            print(f"{width}: {fixed[width]:.1f}  ", end="", flush=True)
+        print(f" ratio {measured / min(fixed.values()):.2f}", flush=True)
 
 
 if __name__ == "__main__":

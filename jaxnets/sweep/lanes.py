@@ -18,7 +18,11 @@ from jaxnets.train import Run
 MOST_LANES = 2**16
 """On a device, and cells in a file."""
 WIDER = 8
-"""A candidate has so many times the lanes of the one before."""
+"""A candidate has so many times the lanes of the one before,"""
+CAREFUL = 2
+"""or so many where the work is slow: a wide program may be far slower than its lanes one after another."""
+SLOW = 0.3
+"""Seconds of the first step and entry from which on work is slow."""
 WORTH = 2.0
 """A wider candidate is tried where it is expected to save so many times what trying the last one took."""
 PROBE_SECONDS = 0.1
@@ -66,11 +70,13 @@ class Candidate(NamedTuple):
 
     Attributes:
         trial_seconds: that compiling and timing it took.
+        first: seconds of the beginning, the first step and its entry.
     """
 
     program: Program
     seconds: float
     trial_seconds: float
+    first: float = 0.0
 
     @property
     def seconds_a_cell(self) -> float:
@@ -83,7 +89,7 @@ class Candidate(NamedTuple):
 
 
 def candidates(
-    compiled: Callable[[int], Candidate],
+    compiled: Callable[[int, Candidate | None], Candidate],
     lanes: int | None,
     *,
     most: int,
@@ -94,7 +100,7 @@ def candidates(
     """Programs that were compiled and timed, the one with the least expected time first.
 
     Args:
-        compiled: compiles and measures so many lanes.
+        compiled: compiles and measures so many lanes, to be compared with another candidate.
         lanes: the number wanted; None to measure.
         most: lanes beyond this would be filled with nothing.
         num_cells: to train in all.
@@ -106,13 +112,13 @@ def candidates(
     """
     first = lanes or 1
     _fit(first, least_bytes(first), limit)
-    tried = [compiled(first)]
+    tried = [compiled(first, None)]
     _fit(first, tried[0].program.num_bytes, limit)
     while lanes is None and _is_worth_more(tried, most, num_cells, limit):
-        wider = min(most, tried[-1].program.lanes * WIDER)
+        wider = min(most, tried[-1].program.lanes * _factor(tried[-1]))
         if least_bytes(wider) > limit:
             break
-        tried.append(compiled(wider))
+        tried.append(compiled(wider, tried[-1]))
     fitting = [one for one in tried if one.program.num_bytes <= limit]
     return tuple(sorted(fitting, key=lambda one: one.seconds_a_cell))
 
@@ -123,13 +129,17 @@ def _is_worth_more(tried: list[Candidate], most: int, num_cells: int, limit: int
     A cell's time is taken to be ``a + b / lanes``, by the last two programs; with one alone, ``a`` is half.
     """
     last, *before = tried[::-1]
-    if last.program.lanes >= most or last.program.num_bytes * WIDER > limit:
+    if last.program.lanes >= most or last.program.num_bytes * _factor(last) > limit:
         return False
     shared = last.seconds_a_cell / 2
     if before:
         share = last.program.lanes / before[0].program.lanes
         shared = (before[0].seconds_a_cell - last.seconds_a_cell) / (share - 1)  # b / lanes of the last
-    return shared * (1 - 1 / WIDER) * num_cells > WORTH * last.trial_seconds
+    return shared * (1 - 1 / _factor(last)) * num_cells > WORTH * last.trial_seconds
+
+
+def _factor(last: Candidate) -> int:
+    return CAREFUL if last.first > SLOW else WIDER
 
 
 def _fit(lanes: int, num_bytes: int, limit: int) -> None:
@@ -142,8 +152,19 @@ def _fit(lanes: int, num_bytes: int, limit: int) -> None:
         )
 
 
-def measured(program: Program, seeds: np.ndarray | np.uint32, hparams: Any, dataset: Dataset) -> Candidate:
-    """Times a short run: how it begins, a step, and what is done between segments."""
+def measured(
+    program: Program,
+    seeds: np.ndarray | np.uint32,
+    hparams: Any,
+    dataset: Dataset,
+    other: Candidate | None = None,
+) -> Candidate:
+    """Times a short run: how it begins, a step, and what is done between segments.
+
+    Args:
+        other: one with fewer lanes. Where a cell's first step takes longer than there, so will the others:
+            no more is timed.
+    """
 
     def shortest(run: Run, num_steps: int) -> tuple[float, Run]:
         times: list[float] = []
@@ -157,8 +178,10 @@ def measured(program: Program, seeds: np.ndarray | np.uint32, hparams: Any, data
 
     started = time.perf_counter()
     first, run = shortest(program.begun, 1)
-    if program.num_steps == 1:
-        return Candidate(program, first, program.seconds + time.perf_counter() - started)
+    lost = first / program.width / (other.first / other.program.width) if other else 0.0
+    if program.num_steps == 1 or lost > 1:
+        seconds = first if program.num_steps == 1 else lost * other.seconds_a_cell * program.width
+        return Candidate(program, seconds, program.seconds + time.perf_counter() - started, first)
     between, run = shortest(run._replace(step=np.int32(1)), 0)
     most, steps, total = min(program.interval, program.num_steps - 1), 0, between
     while steps < most and total < between + PROBE_SECONDS:
@@ -167,4 +190,4 @@ def measured(program: Program, seeds: np.ndarray | np.uint32, hparams: Any, data
     a_step = max(0.0, total - between) / steps
     later = (program.num_segments - 1) * between + (program.num_steps - 1) * a_step
     spent = program.seconds + time.perf_counter() - started
-    return Candidate(program, first + later, spent)
+    return Candidate(program, first + later, spent, first)

@@ -125,13 +125,15 @@ def part_of(
             least_bytes=partial(least_bytes, trial, settings, group.hparams, dataset),
             limit=memory or memory_of(devices[0]),
         )  # fmt: skip
-    program, seconds, _ = tried[0]
+    program, seconds, *_ = tried[0]
     size = layout.chunk_size or program.width * max(1, round(CHUNK_SECONDS / max(seconds, 1e-3)))
     size = min(size, -(-side_by_side // program.lanes) * program.lanes)
     return part._replace(candidates=tried, chunk_size=size)
 
 
-def _compiled(trial: Trial, part: Part, devices: tuple, lanes: int) -> Candidate:
+def _compiled(
+    trial: Trial, part: Part, devices: tuple, lanes: int, other: Candidate | None = None
+) -> Candidate:
     """A program for a part, compiled and timed."""
     group, shares_seed = part.group, part.shares_seed
     program = compile_program(
@@ -139,7 +141,7 @@ def _compiled(trial: Trial, part: Part, devices: tuple, lanes: int) -> Candidate
         lanes=lanes, shares_seed=shares_seed, devices=devices,
     )  # fmt: skip
     batch = batches_of(group, program.width, shares_seed)[0]
-    return measured(program, *inputs_of(group, batch, program.width, shares_seed), part.dataset)
+    return measured(program, *inputs_of(group, batch, program.width, shares_seed), part.dataset, other)
 
 
 def _refuse_run(settings: Any, num_rows: int) -> None:
