@@ -1,5 +1,6 @@
 """Sweeps: lanes are lone runs, neighbours change no bit, what diverged is never best."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -127,6 +128,18 @@ def test_neighbours_that_diverge_change_no_bit(planned, result):
     assert np.isfinite(best.mean)
     with pytest.raises(InputError, match="none of 1 points"):
         sweep.run(sweep.plan(TRIAL, Grid(learning_rate=[1e30]), lanes=4)).best("loss")
+
+
+def test_what_has_ended_has_the_same_entries_whoever_goes_on(planned):
+    """The first entry ends with all four lanes diverged, or with one of them."""
+    (part,) = planned.parts
+    rates, tables = part.group.hparams.learning_rate, []
+    for lost in (np.full(10, True), np.arange(10) == 4):
+        hparams = part.group.hparams._replace(learning_rate=np.where(lost, np.float32(1e30), rates))
+        tables.append(sweep.run(dataclasses.replace(planned, parts=(part.with_hparams(hparams),))))
+    assert tables[0].columns["status"].tolist() == ["diverged"] * 10
+    assert same(*tables, [4])
+    assert np.isfinite(tables[0].history["valid_accuracy"]).all()
 
 
 def test_the_chunk_that_a_cell_falls_in_changes_no_bit(result):

@@ -134,6 +134,12 @@ def test_brackets_share_points_and_steps():
     assert [rungs[0].step for _, rungs in brackets] == [10, 30, 90, 270, 810]
 
 
+def test_brackets_have_points_from_all_over_the_grid():
+    """Else the one that waits longest would have the last values of the first name alone."""
+    for points, _ in brackets_of(1000, 810, least_steps=10):
+        assert {point // 200 for point in points} == {0, 1, 2, 3, 4}
+
+
 def test_hyperband_keeps_the_best_of_every_bracket(planned, whole):
     banded = sweep.hyperband(planned, "loss", least_steps=10)
     for points, rungs in brackets_of(9, 90, least_steps=10):
