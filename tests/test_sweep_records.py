@@ -39,7 +39,7 @@ def test_a_record_gives_back_its_arrays(tmp_path):
         records.read(tmp_path / "a", {"chunk": 2})
 
 
-@pytest.mark.parametrize("kind", [*records.NARROW.values(), np.dtype(np.complex64)], ids=str)
+@pytest.mark.parametrize("kind", [*sorted(records.NARROW), "complex64"])
 def test_numbers_beyond_those_of_numpy_are_kept_bit_for_bit(tmp_path, kind):
     numbers = np.arange(6).reshape(2, 3).astype(kind)
     records.write(tmp_path / "a", {}, {"numbers": numbers})

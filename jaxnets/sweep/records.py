@@ -28,11 +28,10 @@ MOST_FIRST = 128
 MOST_HEADER = 2**24
 KINDS = frozenset("biufc")
 """Kinds of dtype that are read: truths, integers, floats, complex numbers."""
-NARROW = {
-    np.dtype(kind).name: np.dtype(kind)
-    for kind in (jnp.bfloat16, jnp.float8_e4m3fn, jnp.float8_e5m2, jnp.int4, jnp.uint4)
-}
-"""Dtypes beyond NumPy's own that are read too; they are written by their names."""
+NARROW = frozenset(
+    np.dtype(kind).name for kind in (jnp.bfloat16, jnp.float8_e4m3fn, jnp.float8_e5m2, jnp.int4, jnp.uint4)
+)
+"""Dtypes beyond NumPy's own that are read too; they are written by these names."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -95,8 +94,7 @@ def read(path: Path, about: dict[str, Any]) -> Arrays:
     try:
         header = json.loads(body[:length])
         layout = [
-            (str(name), NARROW.get(kind) or np.dtype(kind), tuple(map(int, shape)))
-            for name, kind, shape in header["arrays"]
+            (str(name), np.dtype(kind), tuple(map(int, shape))) for name, kind, shape in header["arrays"]
         ]
         found = header["about"]
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError):

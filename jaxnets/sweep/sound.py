@@ -16,7 +16,7 @@ from jaxnets.sweep.records import NARROW, Arrays
 
 Kind = tuple[set[str], tuple[int, ...]]
 """Kinds or names of the dtypes that an array may have, and its shape."""
-INTEGER, FLOAT, NUMBER = set("i"), set("f"), set("biuf") | {*NARROW}
+INTEGER, FLOAT, NUMBER = set("i"), set("f"), set("biuf") | NARROW
 
 
 def is_record(arrays: Arrays, part: Part, positions: np.ndarray, others: Iterable[str] | None) -> bool:
