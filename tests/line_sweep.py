@@ -22,6 +22,7 @@ class Hparams(NamedTuple):
 
 class Settings(NamedTuple):
     num_steps: int = 4
+    evaluate_every: int = 1
 
 
 def line(hparams, settings):
@@ -55,3 +56,14 @@ def five():
 @functools.cache
 def whole():
     return sweep.run(five())
+
+
+def two_hundred():
+    """Cells of 40 steps and two entries, in 20 chunks."""
+    trial = TRIAL._replace(settings=Settings(num_steps=40, evaluate_every=20))
+    return sweep.plan(trial, Grid(rate=sweep.lin(0.001, 0.1, 100)), seeds=2, lanes=2, chunk_size=10)
+
+
+def bits(result):
+    """All numbers of a table."""
+    return b"".join(column.tobytes() for column in result.columns.values() if column.dtype != object).hex()

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import small_sweep
 
 from jaxnets import data, gradient, losses, models, sweep, train
 from jaxnets.check import NON_NEGATIVE, InputError
@@ -254,9 +255,8 @@ for devices in (slice(1), slice(8), slice(3, 4)):
 
 
 def test_the_number_of_devices_changes_no_bit():
-    environment = os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8", "NPROC": "8", "PYTHONPATH": os.getcwd(),
-    }  # fmt: skip
+    flags = "--xla_force_host_platform_device_count=8"
+    environment = small_sweep.environment(XLA_FLAGS=flags, NPROC="8")
     done = subprocess.run(
         [sys.executable, "-c", DEVICES.format(tests=os.path.dirname(__file__))],
         env=environment, capture_output=True, text=True, timeout=300,

@@ -168,8 +168,7 @@ def test_few_go_on_in_a_narrower_program(tmp_path):
     np.testing.assert_allclose(halved.history["loss"][last], whole.history["loss"][last], rtol=1e-5)
     with pytest.raises(InputError, match=r"halving\.brackets"):
         sweep.halve(plan, "loss", factor=2, keep_lanes=True, out=tmp_path / "out", resume=True)
-    again = sweep.plan(base.TRIAL, grid, like=tmp_path / "out")
-    assert len(again.parts[0].candidates) == 1
+    again = dataclasses.replace(plan, parts=(part,))  # the narrow one is compiled where it is needed
     assert base.same(sweep.halve(again, "loss", factor=2, out=tmp_path / "out", resume=True), halved)
 
 

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 import pytest
 import test_sweep as base
+from line_sweep import bits
 from small_sweep import environment, files, planned, stop, times, whole
 
 from jaxnets import sweep
@@ -50,10 +51,6 @@ def long_plan():
 @pytest.fixture(scope="module")
 def long_whole():
     return sweep.run(long_plan())
-
-
-def bits(result):
-    return b"".join(column.tobytes() for column in result.columns.values() if column.dtype != object).hex()
 
 
 @contextlib.contextmanager
