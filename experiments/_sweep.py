@@ -26,6 +26,7 @@ from jaxnets.sweep.pictures import png, spaced
 from jaxnets.sweep.ranking import Ranking, is_better_low
 from jaxnets.sweep.report import conclusion, word, write_report
 from jaxnets.sweep.results import write
+from jaxnets.sweep.store import folder_of, manifest_in
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,19 +42,26 @@ LOWEST = {"auto": None, "minimize": True, "maximize": False}
 
 
 def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]]) -> int:
-    """Plans and runs the grid for each row; the result is the exit status."""
+    """Plans and runs the grid for each row; the result is the exit status.
+
+    Raises:
+        InputError: options that exclude each other, no local folder, or as :func:`jaxnets.sweep.plan`.
+    """
     grid = Grid.parse(common.grid, common.space)
     if common.resume and common.fresh:
         raise InputError("--resume and --fresh, allowed is one of them")
     if common.halving and common.hyperband:
         raise InputError("--halving and --hyperband, allowed is one of them")
-    if common.share and (common.halving or common.hyperband or common.lanes is None):
-        raise InputError("--share, allowed with --lanes NUM (the same for all) and where no run stops early")
+    if common.share and (common.halving or common.hyperband):
+        raise InputError("--share, allowed where no run stops early")
+    out = folder_of(common.out or pathlib.Path("runs") / experiment.name, "--out")
+    folders = {name: out / name if len(rows) > 1 else out for name in rows}
+    if common.share and common.lanes is None and not all(map(manifest_in, folders.values())):
+        raise InputError("--share in a new folder, allowed with --lanes NUM, the same for all that share it")
     try:
         for name, (hparams, settings) in rows.items():
-            out = common.out or pathlib.Path("runs") / experiment.name
             trial = experiment.trial(hparams, settings)._replace(name=f"{experiment.name} {name}")
-            _sweep_row(trial, grid, common, out / name if len(rows) > 1 else out)
+            _sweep_row(trial, grid, common, folders[name])
     except KeyboardInterrupt:
         print(f"\n{_stopped(sys.argv[1:])}", file=sys.stderr, flush=True)
         os._exit(130)  # as in __main__: compiled programs may still run
@@ -145,13 +153,13 @@ def _table(plan: Plan, ranking: Ranking) -> Table:
 def _pictures(result: SweepResult, ranking: Ranking) -> dict[str, tuple[str, Figure]]:
     """By file name, with a line about each."""
     names, metric, what = result.names, ranking.metric, spaced(ranking.metric)
-    pictures = {}
+    pictures, stopped = {}, ", white where one was stopped" * ("stopped" in result.columns["status"])
     if len(names) == 1 and result.columns[names[0]].dtype != object:
         line = f"{what} by {spaced(names[0])}: mean and spread over seeds"
         pictures["curve"] = line, result.curve(names[0], metric)
     for x, y in filter(partial(_fill_a_plane, result), itertools.combinations(names, 2)):
         file = "heatmap" if len(names) == 2 else f"heatmap_{x}_{y}"
-        line = f"{what} by {spaced(x)} and {spaced(y)}: mean; hatched where a run diverged"
+        line = f"{what} by {spaced(x)} and {spaced(y)}: mean; hatched where a run diverged{stopped}"
         pictures[file] = line, result.heatmap(x, y, metric)
     if len(names) > 2 or (len(names) == 2 and not pictures):
         line = f"{what} over all names: a line a point, which ends at its mean"

@@ -1,5 +1,6 @@
 """Sweeps: lanes are lone runs, neighbours change no bit, what diverged is never best."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import small_sweep
 
 from jaxnets import data, gradient, losses, models, sweep, train
 from jaxnets.check import NON_NEGATIVE, InputError
@@ -129,6 +131,18 @@ def test_neighbours_that_diverge_change_no_bit(planned, result):
         sweep.run(sweep.plan(TRIAL, Grid(learning_rate=[1e30]), lanes=4)).best("loss")
 
 
+def test_what_has_ended_has_the_same_entries_whoever_goes_on(planned):
+    """The first entry ends with all four lanes diverged, or with one of them."""
+    (part,) = planned.parts
+    rates, tables = part.group.hparams.learning_rate, []
+    for lost in (np.full(10, True), np.arange(10) == 4):
+        hparams = part.group.hparams._replace(learning_rate=np.where(lost, np.float32(1e30), rates))
+        tables.append(sweep.run(dataclasses.replace(planned, parts=(part.with_hparams(hparams),))))
+    assert tables[0].columns["status"].tolist() == ["diverged"] * 10
+    assert same(*tables, [4])
+    assert np.isfinite(tables[0].history["valid_accuracy"]).all()
+
+
 def test_the_chunk_that_a_cell_falls_in_changes_no_bit(result):
     """Other companions, other slots, another number of cells to fill up with."""
     reordered = sweep.run(sweep.plan(TRIAL, Grid(learning_rate=RATES[::-1][:3]), seeds=[1, 0], lanes=4))
@@ -241,9 +255,8 @@ for devices in (slice(1), slice(8), slice(3, 4)):
 
 
 def test_the_number_of_devices_changes_no_bit():
-    environment = os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8", "NPROC": "8", "PYTHONPATH": os.getcwd(),
-    }  # fmt: skip
+    flags = "--xla_force_host_platform_device_count=8"
+    environment = small_sweep.environment(XLA_FLAGS=flags, NPROC="8")
     done = subprocess.run(
         [sys.executable, "-c", DEVICES.format(tests=os.path.dirname(__file__))],
         env=environment, capture_output=True, text=True, timeout=300,

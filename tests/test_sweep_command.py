@@ -105,7 +105,7 @@ def test_the_metric_and_its_direction_are_chosen(done, capsys):
         (["--grid", "learning_rate=1,2", "--metric", "test_accuracy", "--halving"], "allowed: loss"),
         (["--grid", "learning_rate=1,2", "--direction", "up"], "minimize"),
         (["--plan"], "--plan, allowed with --grid"),
-        (["--grid", "learning_rate=1,2", "--share", "--halving"], "--share, allowed with --lanes"),
+        (["--grid", "learning_rate=1,2", "--share", "--halving"], "--share, allowed where no run stops"),
         (["--grid", "learning_rate=1,2", "--hyperband", "--halving"], "allowed is one of them"),
         (["--direction", "minimize"], "--direction, allowed with --grid"),
     ],
@@ -140,6 +140,22 @@ def test_lanes_that_are_given_hold_in_a_new_folder_that_is_shared(tmp_path):
     assert command.main(words) == 0
     (part,) = json.loads((tmp_path / "manifest.json").read_text())["parts"].values()
     assert (part["lanes"], part["chunk_size"]) == (3, 3)
+
+
+def test_who_shares_a_folder_has_its_lanes_and_begins_one_with_lanes_that_are_given(done, tmp_path, capsys):
+    words = [*WORDS[:-1], *GRID, "--share", "--plan", "--out"]
+    assert command.main([*words, str(done)]) == 0
+    assert "6 cells 2 lanes, " in capsys.readouterr().out
+    assert command.main([*words, str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.startswith("error: --share in a new folder, allowed with --lanes NUM")
+
+
+def test_a_bucket_is_no_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert command.main([*WORDS, *GRID, "--out", "gs://bucket/x"]) == 2
+    error = capsys.readouterr().err
+    assert error == "error: --out = 'gs:/bucket/x', allowed is a local or mounted folder\n"
+    assert not [*tmp_path.iterdir()]
 
 
 def test_hyperband_has_brackets(tmp_path):

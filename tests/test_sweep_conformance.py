@@ -12,11 +12,11 @@ import optax
 import pytest
 import test_sweep as base
 
-from jaxnets import data, gradient, kernels, layers, losses, models, schedules, sweep, train
+from jaxnets import data, gradient, kernels, layers, losses, models, sampling, schedules, sweep, train
 from jaxnets.sweep import Grid
 from jaxnets.sweep import way as ways
 
-DATA = data.load("iris")
+DATA, KEY = data.load("iris"), jax.random.key(0)
 NUM_STEPS = 12
 
 
@@ -202,15 +202,24 @@ class Sizes(NamedTuple):
     batch_size: int = 16
 
 
+@pytest.mark.parametrize("order", ["replacement", "sequential"])
+def test_rows_of_a_traced_size_are_those_of_the_size_again_and_again(order):
+    """From within a pass on, over its end; shuffled passes are swept below."""
+    rows = partial(sampling.ORDERS[order], KEY, 4, 5, num_rows=20)
+    traced = jax.jit(lambda size: sampling.of_size(order, size)(KEY, 4, 5, num_rows=20, batch_size=6))
+    for size in (2, 3, 6):
+        np.testing.assert_array_equal(traced(size), np.tile(rows(batch_size=size), 6 // size))
+
+
 @pytest.mark.parametrize(
-    "sampling",
+    "order",
     ["epoch", *(pytest.param(name, marks=pytest.mark.release) for name in ("replacement", "sequential"))],
 )
-def test_runs_of_different_batches_share_a_program(sampling):
+def test_runs_of_different_batches_share_a_program(order):
     """Side by side, a size of the batch gives what it gives where it is static."""
     grid, data = Grid(batch_size=[6, 8, 24]), base.DATA.replace(test=None)
     make = lambda hparams: base.learner(base.Hparams(hparams.learning_rate), base.Settings(num_classes=3))  # noqa: E731
-    options = {"num_steps": 40, "sampling": sampling, "evaluate_every": 20}
+    options = {"num_steps": 40, "sampling": order, "evaluate_every": 20}
     traced = sweep.plan(make, grid, data, hparams=Sizes(), batch_size=8, lanes=3, **options)
     result = sweep.run(traced)
     for cell, size in enumerate([6, 8, 24]):

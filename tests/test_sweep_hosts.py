@@ -12,14 +12,16 @@ import sys
 import time
 
 import jax
+import numpy as np
 import pytest
 import test_sweep as base
+from line_sweep import bits
 from small_sweep import environment, files, planned, stop, times, whole
 
 from jaxnets import sweep
 from jaxnets.check import InputError
 from jaxnets.sweep import engine
-from jaxnets.sweep.merge import Merged, merge
+from jaxnets.sweep.merge import Merged, _are_cells, _are_same, merge
 from jaxnets.sweep.store import Store
 
 HOST = """
@@ -49,10 +51,6 @@ def long_plan():
 @pytest.fixture(scope="module")
 def long_whole():
     return sweep.run(long_plan())
-
-
-def bits(result):
-    return b"".join(column.tobytes() for column in result.columns.values() if column.dtype != object).hex()
 
 
 @contextlib.contextmanager
@@ -168,6 +166,31 @@ def test_a_chunk_of_other_cells_is_not_taken(halves, tmp_path):
     merged = merge(folders, tmp_path / "out")
     assert merged == Merged(8, 2, [f"{folders[0]}: 000002.chunk: not the arrays of cells"])
     assert merge(folders[1:], folders[0]) == Merged(8, 2, [])  # what stands there is the plan's to judge
+
+
+@pytest.mark.parametrize(
+    "other", [np.zeros((2, 3), np.float32), np.zeros((3, 2), np.int32), np.ones((2, 3), np.int32)]
+)
+def test_arrays_are_the_same_if_dtype_shape_and_bytes_are(other):
+    mine = {"a": np.zeros((2, 3), np.int32)}
+    assert _are_same(mine, {"a": np.zeros((2, 3), np.int32)})
+    assert not _are_same(mine, {"a": other})
+    assert not _are_same(mine, {"b": mine["a"]})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cell": np.array([0.0, 1.0])}, {"cell": np.array([0, 2])}, {"cell": np.array([-1, 0])},
+        {"cell": np.array([1, 1])}, {"cell": np.array([[0], [1]])}, {"loss": np.zeros(3)},
+        {"loss": np.zeros(())}, {"cell": np.zeros(0, int), "loss": np.zeros(0)},
+    ],
+)  # fmt: skip
+def test_cells_are_whole_numbers_each_once_with_as_many_rows_of_all_else(change):
+    arrays = {"cell": np.array([1, 0]), "loss": np.zeros((2, 5))}
+    assert _are_cells(arrays, 2)
+    assert not _are_cells(arrays | change, 2)
+    assert not _are_cells({"loss": arrays["loss"]}, 2)
 
 
 def test_hosts_that_disagree_are_refused(halves, tmp_path):

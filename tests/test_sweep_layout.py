@@ -130,6 +130,28 @@ def test_the_functions_of_final_numbers_are_part_of_a_sweep(planned):
     assert manifest_of(first, {})["evaluate"] == one
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [("precision", "jax_default_matmul_precision", "bfloat16"), ("x64", "jax_enable_x64", True)],
+)
+def test_how_numbers_are_rounded_is_part_of_a_sweep(planned, name, option, value):
+    before, usual = manifest_of(planned, {}), getattr(jax.config, option)
+    jax.config.update(option, value)
+    try:
+        after = manifest_of(planned, {})
+    finally:
+        jax.config.update(option, usual)
+    assert {one for one in after if after[one] != before[one]} == {name, "sweep"}
+
+
+def test_the_number_of_threads_is_part_of_a_sweep(planned, monkeypatch):
+    found = []
+    for number in "12":
+        monkeypatch.setenv("NPROC", number)
+        found.append(manifest_of(planned, {}))
+    assert {one for one in found[0] if found[0][one] != found[1][one]} == {"threads", "sweep"}
+
+
 def test_numbers_inside_a_compiled_function_are_part_of_a_program():
     def holding(numbers):
         weights = np.array(numbers, np.float32)

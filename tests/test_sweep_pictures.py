@@ -99,12 +99,19 @@ def test_of_many_values_the_best_eight_are_drawn_each_at_its_best_point():
 
 
 def test_means_leave_out_what_was_stopped():
-    """It has a number, of an early step; white where a run was stopped, hatched where one diverged."""
+    """It has a number, of an early step; white where one was stopped, hatched if one diverged or is NaN."""
     status = ["ok", "ok", "ok", "stopped", "diverged", "stopped", "diverged", "ok"]
     result = made(num_seeds=2, metric=[1.0, 2, 3, 4], rate=[1, 2, 1, 2], width=[4, 4, 8, 8], status=status)
     axes = result.heatmap("rate", "width", "loss").axes[0]
     np.testing.assert_array_equal(axes.images[0].get_array().filled(np.nan), [[1.5, np.nan], [np.nan] * 2])
     assert [tuple(np.add(patch.get_xy(), 0.5)) for patch in axes.patches] == [(1, 0)]
+    axes = (
+        made(metric=[np.nan, 1.0, 2.0], rate=[1, 2, 1], width=[4, 4, 8])
+        .heatmap("rate", "width", "loss")
+        .axes[0]
+    )
+    np.testing.assert_array_equal(axes.images[0].get_array().filled(np.nan), [[np.nan, 1], [2, np.nan]])
+    assert [tuple(np.add(patch.get_xy(), 0.5)) for patch in axes.patches] == [(1, 1)]  # where there is no run
     result = made(metric=[3.0, 2.0, 1.0], rate=[1, 2, 3], status=["ok", "ok", "stopped"])
     drawn = result.curve("rate", "loss").axes[0].lines[0].get_ydata()
     np.testing.assert_array_equal(drawn, [3, 2, np.nan])

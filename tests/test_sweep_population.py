@@ -44,6 +44,28 @@ def test_the_worst_go_on_from_the_best(planned, evolved):
         np.testing.assert_array_equal(after[kept], before[kept])
 
 
+def test_where_large_is_good_the_largest_are_copied(planned):
+    losses = sweep.run(planned).history["loss"][:, 1]
+    order = np.argsort(-losses)  # what diverged is last
+    (_, second, *_) = sweep.evolve(planned, "loss", lowest=False, **OPTIONS).lineage
+    changed = np.flatnonzero(second.parents != np.arange(8))
+    assert set(changed) == set(order[-2:].tolist())
+    assert set(second.parents[changed]) <= set(order[:2].tolist())
+
+
+def test_every_generation_is_drawn_anew(planned, monkeypatch):
+    seen, parents = [], population._parents
+
+    def watched(generator, *given):
+        seen.append(generator.bit_generator.state["state"]["state"])
+        return parents(generator, *given)
+
+    monkeypatch.setattr(population, "_parents", watched)
+    for seed in (0, 1):
+        sweep.evolve(planned, "loss", seed=seed, **OPTIONS)
+    assert len(set(seen)) == len(seen) == 6
+
+
 def test_a_population_beats_the_worst_of_its_grid(planned, evolved):
     whole = sweep.run(planned)
     assert (evolved.result.columns["status"] == "ok").all()

@@ -10,6 +10,7 @@ import time
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+import line_sweep
 import pytest
 import test_sweep as base
 from small_sweep import environment, files, planned, stop, times, whole
@@ -133,42 +134,36 @@ def test_workers_need_a_folder_and_a_learner_that_can_be_sent(tmp_path, pool):
 
 
 KILLED = """
-import test_sweep as base
-from small_sweep import environment, files, planned, stop, times, whole
-from jaxnets import sweep
-from jaxnets.sweep import engine, workers
+import sys
+import line_sweep
+from jaxnets.sweep import engine
 engine.KEEP_SECONDS = -1.0
-grid = sweep.Grid(learning_rate=sweep.log(0.001, 1, 100), num_steps=[{steps}])
-plan = sweep.plan(base.TRIAL, grid, seeds=2, lanes=2, chunk_size=10)
+plan = line_sweep.two_hundred()
 print("begins", flush=True)
-result = sweep.run(plan, {folder!r}, resume=True)
-print(result.history["loss"].tobytes().hex()[:200], result.to_pandas().to_csv().__hash__())
+print(line_sweep.bits(line_sweep.sweep.run(plan, sys.argv[1], resume=True)))
 """
 
 
-def run_until_killed(folder, seconds, steps):
+def run_until_killed(folder, seconds):
     """The sweep's own process, ended by SIGKILL so long after it began to train; None: to its end."""
-    code = KILLED.format(folder=str(folder), steps=steps)
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment(PYTHONHASHSEED="0")
-    )
+    command = [sys.executable, "-c", KILLED, str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
     assert process.stdout.readline() == "begins\n"
-    if seconds is None:
-        return process.communicate()[0]
-    time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    return process.communicate()[0]
+    if seconds is not None:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+    return process.communicate()[0].strip()
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(60, marks=pytest.mark.release)])
 def test_kill_9_at_any_moment_loses_nothing(tmp_path, kills):
     """200 cells of 40 steps in 20 chunks; each start goes on for a random time until it is killed."""
     generator, folder = random.Random(1), tmp_path / "killed"
-    expected = run_until_killed(tmp_path / "whole", None, 40)
+    expected = line_sweep.bits(sweep.run(line_sweep.two_hundred()))
     for _ in range(kills):
         before = times(folder)
-        run_until_killed(folder, generator.uniform(0.0, 0.4), 40)
+        run_until_killed(folder, generator.uniform(0.0, 0.4))
         assert before.items() <= times(folder).items()
-    assert run_until_killed(folder, None, 40) == expected
+    assert run_until_killed(folder, None) == expected
     left = [path.name for path in folder.rglob("*") if path.is_file()]
     assert sorted(left) == sorted([f"{number:06}.chunk" for number in range(20)] + ["lock", "manifest.json"])

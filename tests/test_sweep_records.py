@@ -39,6 +39,23 @@ def test_a_record_gives_back_its_arrays(tmp_path):
         records.read(tmp_path / "a", {"chunk": 2})
 
 
+@pytest.mark.parametrize("kind", [*sorted(records.NARROW), "complex64"])
+def test_numbers_beyond_those_of_numpy_are_kept_bit_for_bit(tmp_path, kind):
+    numbers = np.arange(6).reshape(2, 3).astype(kind)
+    records.write(tmp_path / "a", {}, {"numbers": numbers})
+    found = records.read(tmp_path / "a", {})["numbers"]
+    assert (found.dtype, found.shape, found.tobytes()) == (kind, (2, 3), numbers.tobytes())
+
+
+@pytest.mark.parametrize(
+    "array", [np.array(["a"]), np.array([None]), np.zeros(2, "V3"), np.zeros(1, "M8[s]")]
+)
+def test_what_could_not_be_read_again_is_not_written(tmp_path, array):
+    with pytest.raises(InputError, match=r"^numbers: .* arrays, allowed are truths and numbers$"):
+        records.write(tmp_path / "a", {}, {"numbers": array})
+    assert not [*tmp_path.iterdir()]
+
+
 def damages(content):
     """Files with one damage each: empty, cut, a bit turned, a block of zeros, rubbish."""
     generator = random.Random(0)
@@ -66,7 +83,16 @@ def test_every_damage_is_found(tmp_path):
 def test_a_header_that_lies_takes_no_memory(tmp_path):
     import hashlib
 
-    for layout in ([["a", "<f8", [2**40]]], [["a", "|O", [1]]], [["a", "<f8", [-1]]], [["a", "V9", [1]]], {}):
+    for layout in (
+        [["a", "<f8", [2**40]]],
+        [["a", "|O", [1]]],
+        [["a", "<f8", [-1]]],
+        [["a", "V9", [1]]],
+        [["a", "<V2", [1]]],
+        [["a", ["bfloat16"], [1]]],
+        [["a", "bfloat16", [2**40]]],
+        {},
+    ):
         header = json.dumps({"about": {}, "arrays": layout}).encode()
         first = f"{records.MAGIC} {hashlib.sha256(header).hexdigest()} {len(header)}\n".encode()
         (tmp_path / "a").write_bytes(first + header)

@@ -1,6 +1,9 @@
 """What cannot be swept is refused in a line, before anything is compiled or written."""
 
 import dataclasses
+import inspect
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -13,7 +16,7 @@ from small_sweep import planned
 from jaxnets import sweep
 from jaxnets.check import InputError
 from jaxnets.learner import Learner
-from jaxnets.sweep import Grid, engine, store
+from jaxnets.sweep import Grid, engine, halving, population, store
 from jaxnets.sweep.lanes import layouts_in
 
 
@@ -47,6 +50,8 @@ def test_what_cannot_be_planned_is_refused(options, message):
         (lambda: layouts_in(3, 1), "like = 3, allowed is the name of a folder"),
         (lambda: store.folder_of(3), "out = 3, allowed is the name of a folder"),
         (lambda: sweep.run(planned(), ""), "out = '', allowed is the name of a folder"),
+        (lambda: sweep.run(planned(), "gs://a/b"), "out = 'gs://a/b', allowed is a local or mounted folder"),
+        (lambda: layouts_in(Path("s3://a/b"), 1), "like = 's3:/a/b', allowed is a local or mounted folder"),
         (lambda: sweep.merge([""], "there"), "folders = '', allowed is the name of a folder"),
         (lambda: store.folder_of(1, "folders"), "folders = 1, allowed is the name of a folder"),
         (lambda: engine.refuse_callers(3, None), "workers = 3, allowed is an executor"),
@@ -58,6 +63,15 @@ def test_what_cannot_be_run_is_refused(refuse, message):
     with pytest.raises(InputError) as refusal:
         refuse()
     assert message in str(refusal.value)
+
+
+def test_a_report_that_cannot_be_called_is_refused_by_every_way(monkeypatch):
+    """The tests' own type checks would answer first."""
+    monkeypatch.setattr(halving, "_climb", inspect.unwrap(halving._climb))
+    evolve = partial(inspect.unwrap(population.evolve), every=20)
+    for way in (halving.halve, halving.hyperband, evolve):
+        with pytest.raises(InputError, match=r"report = 3, allowed is a function \(cells done"):
+            way(planned(), "loss", report=3)
 
 
 def test_a_sweep_without_steps_or_with_nonsense_is_refused():

@@ -1,12 +1,16 @@
 """Files that are whole but hold other arrays than their cells have: named, and made anew."""
 
+import jax.numpy as jnp
+import line_sweep
 import numpy as np
 import pytest
 import test_sweep as base
-from small_sweep import Stop, planned, whole
+from small_sweep import Stop, planned, stop, whole
 
 from jaxnets import sweep
+from jaxnets.learner import Learner
 from jaxnets.sweep import engine, sound
+from jaxnets.sweep import way as ways
 from jaxnets.sweep.identity import manifest_of
 from jaxnets.sweep.store import Store
 
@@ -54,6 +58,57 @@ def test_every_array_of_a_chunk_is_what_it_should_be(damage):
     assert sound.is_record(arrays | {"final/x": np.ones(4)}, part, positions, names)
     assert not sound.is_record(arrays | {"final/learning_rate": np.ones(4)}, part, positions, names)
     assert not sound.is_record(changed(arrays, damage), part, positions, None)
+
+
+def narrow(hparams, settings):
+    """State and loss of 16 bits."""
+
+    def step(key, state, batch):
+        return state + hparams.rate.astype(state.dtype), {"loss": 1 - state[0]}
+
+    return Learner(lambda key, batch: jnp.zeros(3, jnp.bfloat16), step, lambda state, inputs: inputs)
+
+
+def test_states_of_narrow_numbers_are_gone_on_with(tmp_path, monkeypatch):
+    ready = line_sweep.planned(line_sweep.TRIAL._replace(learner=narrow), chunk_size=5)
+    monkeypatch.setattr(engine, "KEEP_SECONDS", -1.0)
+    monkeypatch.setattr(Store, "finish", stop)
+    with pytest.raises(Stop):
+        sweep.run(ready, tmp_path / "run")
+    monkeypatch.undo()
+    result = sweep.run(ready, tmp_path / "run", resume=True)
+    assert base.same(result, sweep.run(ready))
+    halved = [sweep.halve(ready, "loss", out=tmp_path / "halved", resume=resume) for resume in (False, True)]
+    assert base.same(*halved)
+    assert [*result.damaged, *halved[1].damaged] == []
+
+
+def stopped_at(step, part, batch):
+    """The arrays of runs that were stopped, without their numbers."""
+    begun, num_entries = ways.begun(part.program), -(-step // part.program.interval)
+    names = (*part.program.metrics, "step")
+    entries = {name: np.ones((part.program.width, num_entries), np.float32) for name in names}
+    final = {name: np.ones(part.program.width, np.float32) for name in part.program.finals}
+    way = ways.Way(begun.run._replace(step=np.int32(step)), entries, final)
+    return way.arrays(len(batch)) | {"cell": part.group.numbers[batch]}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"cell": None}, {"cell": lambda num: np.arange(7, 7 + num, dtype=np.int32)}, {"other": np.ones},
+        {"step": None}, {"step": lambda _: np.array(21, np.int32)}, {"step": lambda _: np.array(20)},
+        {"status": lambda num: np.full(num, 3, np.int32)}, {"run/0": None}, {"run/0": np.ones},
+        {"run/8": lambda num: np.full(num, 9, np.int32)}, {"entry/loss": np.ones}, {"entry/step": None},
+    ],
+)  # fmt: skip
+def test_every_array_of_a_stop_is_what_it_should_be(damage):
+    part = planned().parts[0]
+    batch = part.chunks[0][:2]
+    arrays = stopped_at(20, part, batch)
+    assert sound.is_stop(arrays, part, batch, 20)
+    assert not sound.is_stop(arrays, part, batch, 40)
+    assert not sound.is_stop(changed(arrays, damage), part, batch, 20)
 
 
 @pytest.mark.parametrize(

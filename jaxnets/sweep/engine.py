@@ -88,8 +88,7 @@ def run(
     refuse_callers(workers, report)
     if workers is not None and host != (0, 1):
         raise InputError("workers and host, allowed is one of them")
-    if out is not None and (resume or share):
-        plan = laid_out_like(plan, out)
+    plan = gone_on_with(plan, out, resume=resume or share)
     tasks = tasks_of(plan, host)
     with opened(plan, out, {}, resume=resume, fresh=fresh, share=share or workers is not None) as store:
         is_busy = submitted(workers, num_workers, plan, out) if workers is not None else lambda: False
@@ -107,6 +106,11 @@ def refuse_callers(workers: Any, report: Any) -> None:
         raise InputError(f"workers = {workers!r}, allowed is an executor, as in concurrent.futures")
     if report is not None and not callable(report):
         raise InputError(f"report = {report!r}, allowed is a function (cells done, a chunk's arrays)")
+
+
+def gone_on_with(plan: Plan, out: str | Path | None, *, resume: bool) -> Plan:
+    """The plan, laid out like the sweep in the folder where that is to be gone on with."""
+    return laid_out_like(plan, out) if resume and out is not None else plan
 
 
 def opened(

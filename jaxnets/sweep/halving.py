@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 import numpy as np
 
 from jaxnets import check
-from jaxnets.sweep.engine import opened
+from jaxnets.sweep.engine import gone_on_with, opened, refuse_callers
 from jaxnets.sweep.held import Held, only_part
 from jaxnets.sweep.lanes import MOST_LANES
 from jaxnets.sweep.part import Part, with_lanes
-from jaxnets.sweep.plan import Plan, laid_out_like
+from jaxnets.sweep.plan import Plan
 from jaxnets.sweep.ranking import is_better_low
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import STOPPED, SweepResult
@@ -172,8 +172,8 @@ def _climb(
     report: Callable[[int, Arrays], None] | None = None,
 ) -> SweepResult:
     """All brackets, one after the other."""
-    if resume and out is not None:
-        plan = laid_out_like(plan, out)
+    refuse_callers(None, report)
+    plan = gone_on_with(plan, out, resume=resume)
     (part,) = plan.parts
     check.choice("metric", metric, part.program.metrics)
     lowest = is_better_low(metric) if lowest is None else lowest

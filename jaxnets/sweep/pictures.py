@@ -31,9 +31,10 @@ def curve(columns: Arrays, name: str, metric: str) -> Figure:
 
 
 def heatmap(columns: Arrays, x: str, y: str, metric: str) -> Figure:
-    """The mean of a metric over two names; hatched where a run diverged.
+    """The mean of a metric over two names; hatched where a run diverged, or has no finite number.
 
-    White where there is none, or where one was stopped early: its number is none of the end.
+    White where there is no run, or where one was stopped early, whose number is none of the end, and none
+    diverged.
     """
     means, across, down, is_white = _means(columns, metric, x, y)
     return plot.heatmap(

@@ -14,10 +14,10 @@ import numpy as np
 
 from jaxnets import check
 from jaxnets.check import InputError
-from jaxnets.sweep.engine import opened
+from jaxnets.sweep.engine import gone_on_with, opened, refuse_callers
 from jaxnets.sweep.held import Held, only_part
 from jaxnets.sweep.part import Part
-from jaxnets.sweep.plan import Plan, laid_out_like
+from jaxnets.sweep.plan import Plan
 from jaxnets.sweep.ranking import is_better_low
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import SweepResult, write
@@ -95,9 +95,9 @@ def evolve(
         InputError: several static combinations, a traced number of steps, too few members, no such metric or
             name, or as :func:`~jaxnets.sweep.run`.
     """
+    refuse_callers(None, report)
     only_part(plan, "population")
-    if resume and out is not None:
-        plan = laid_out_like(plan, out)
+    plan = gone_on_with(plan, out, resume=resume)
     (part,) = plan.parts
     program = part.program
     check.choice("metric", metric, program.metrics)

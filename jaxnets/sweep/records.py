@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.check import InputError
@@ -25,8 +26,12 @@ MAGIC = "jaxnets-record 1"
 MOST_FIRST = 128
 """Bytes of the first line, at most."""
 MOST_HEADER = 2**24
-KINDS = frozenset("biuf")
-"""Kinds of dtype that are read: truths, integers, floats."""
+KINDS = frozenset("biufc")
+"""Kinds of dtype that are read: truths, integers, floats, complex numbers."""
+NARROW = frozenset(
+    np.dtype(kind).name for kind in (jnp.bfloat16, jnp.float8_e4m3fn, jnp.float8_e5m2, jnp.int4, jnp.uint4)
+)
+"""Dtypes beyond NumPy's own that are read too; they are written by these names."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -36,10 +41,13 @@ def write(path: Path, about: dict[str, Any], arrays: Arrays) -> None:
 
     Args:
         about: what the file is, in JSON's types.
-        arrays: of truths, integers or floats, by name.
+        arrays: of truths or numbers, by name.
+
+    Raises:
+        InputError: an array of anything else, which could not be read again.
     """
     host = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    layout = [[name, array.dtype.str, list(array.shape)] for name, array in host.items()]
+    layout = [[name, _word(name, array.dtype), list(array.shape)] for name, array in host.items()]
     header = json.dumps({"about": about, "arrays": layout}).encode()
     body = b"".join([header, *(array.tobytes() for array in host.values())])
     first = f"{MAGIC} {hashlib.sha256(body).hexdigest()} {len(header)}\n"
@@ -136,7 +144,7 @@ def _announced(path: Path, file: IO[bytes]) -> tuple[str, int]:
 
 def _arrays(path: Path, layout: list[tuple[str, np.dtype, tuple[int, ...]]], payload: bytes) -> Arrays:
     sizes = [kind.itemsize * math.prod(shape) for _, kind, shape in layout]
-    is_sound = all(kind.kind in KINDS and min(shape, default=0) >= 0 for _, kind, shape in layout)
+    is_sound = all(_is_read(kind) and min(shape, default=0) >= 0 for _, kind, shape in layout)
     if not is_sound or sum(sizes) != len(payload):
         raise InputError(f"{path.name}: arrays of {sum(sizes)} bytes, the file has {len(payload)}")
     starts = np.cumsum([0, *sizes])
@@ -144,6 +152,17 @@ def _arrays(path: Path, layout: list[tuple[str, np.dtype, tuple[int, ...]]], pay
         name: np.frombuffer(payload[start : start + size], kind).reshape(shape)
         for (name, kind, shape), start, size in zip(layout, starts, sizes, strict=False)
     }
+
+
+def _word(name: str, kind: np.dtype) -> str:
+    """How a dtype is written."""
+    if not _is_read(kind):
+        raise InputError(f"{name}: {kind} arrays, allowed are truths and numbers")
+    return kind.name if kind.name in NARROW else kind.str
+
+
+def _is_read(kind: np.dtype) -> bool:
+    return kind.kind in KINDS or kind.name in NARROW
 
 
 def _sync(folder: Path) -> None:

@@ -12,11 +12,11 @@ from jaxnets.sweep import way as ways
 from jaxnets.sweep.grid import RESERVED
 from jaxnets.sweep.part import Part
 from jaxnets.sweep.program import Program
-from jaxnets.sweep.records import Arrays
+from jaxnets.sweep.records import NARROW, Arrays
 
 Kind = tuple[set[str], tuple[int, ...]]
 """Kinds or names of the dtypes that an array may have, and its shape."""
-INTEGER, FLOAT, NUMBER = set("i"), set("f"), set("biuf")
+INTEGER, FLOAT, NUMBER = set("i"), set("f"), set("biuf") | NARROW
 
 
 def is_record(arrays: Arrays, part: Part, positions: np.ndarray, others: Iterable[str] | None) -> bool:

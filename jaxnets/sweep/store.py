@@ -14,6 +14,8 @@ from jaxnets.sweep.records import Arrays
 
 OURS = re.compile(r"\.?\d{6,}\.(chunk|part)(\.\d+)?")
 """Names of the files in the folder of chunks."""
+ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""How addresses begin (``gs://``, also as a path, with one slash); one letter is a drive."""
 
 
 class Store:
@@ -184,7 +186,7 @@ def folder_of(given: Any, name: str = "out") -> Path:
         name: of the argument, for the refusal.
 
     Raises:
-        InputError: it is no name of a folder.
+        InputError: it is no name of a folder, or an address.
 
     >>> folder_of(3)
     Traceback (most recent call last):
@@ -192,6 +194,8 @@ def folder_of(given: Any, name: str = "out") -> Path:
     """
     if not isinstance(given, (str, Path)) or not str(given):
         raise InputError(f"{name} = {given!r}, allowed is the name of a folder")
+    if ELSEWHERE.match(str(given)):
+        raise InputError(f"{name} = {str(given)!r}, allowed is a local or mounted folder")
     return Path(given)
 
 
