@@ -15,6 +15,8 @@ from jaxnets import diagnose
 from jaxnets.check import InputError
 from jaxnets.diagnose import Report
 from jaxnets.sweep import trial
+from jaxnets.sweep.pictures import png
+from jaxnets.sweep.results import write
 
 
 def diagnose_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]]) -> int:
@@ -32,10 +34,19 @@ def diagnose_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[
                 finish(f"{name}: {refusal}")
                 continue
             print(f"{name} ({found[name].seconds:.1f} s)\n{found[name]}", flush=True)
+            if found[name].exit_code:
+                _write_pictures(out, name, found[name])
     path = out / "diagnosis.json"
     _report.write(path, json.dumps({name: one.to_dict() for name, one in found.items()}, indent=1).encode())
     print(path)
     return int(any(one.exit_code for one in found.values()))
+
+
+def _write_pictures(out: pathlib.Path, name: str, report: Report) -> None:
+    for what, figure in report.figures().items():
+        path = out / f"diagnosis_{name}_{what}.png"
+        write(path, png(figure))
+        print(path)
 
 
 def diagnose_row(

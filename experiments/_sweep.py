@@ -20,6 +20,7 @@ from experiments._contract import Common, Experiment
 from experiments._progress import progress
 from jaxnets import check, sweep
 from jaxnets.check import InputError
+from jaxnets.diagnose import diagnose_lanes
 from jaxnets.sweep import Grid, Plan, SweepResult, Trial
 from jaxnets.sweep import pictures as pictures_of
 from jaxnets.sweep.pictures import png, spaced
@@ -109,6 +110,8 @@ def _write(plan: Plan, result: SweepResult, metric: str, lowest: bool | None, ou
     title = f"{plan.trial.name} on {plan.data_name}"
     write_report(out / "report.html", result, ranking, title=title, figures=dict(pictures.values()))
     print(conclusion(ranking))
+    for finding in diagnose_lanes(result).report.findings:
+        print(f"{finding.rule}: {finding.message}; remedy: {finding.remedy}")
     names = ["table.csv", "points.csv", *(f"{name}.png" for name in pictures), "report.html"]
     print(*(out / name for name in names), sep="\n")
 

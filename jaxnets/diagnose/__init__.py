@@ -16,10 +16,11 @@ from jaxnets.diagnose.assertions import (
 )
 from jaxnets.diagnose.diagnosis import diagnose
 from jaxnets.diagnose.finding import Finding, Proof, Report
+from jaxnets.diagnose.lanes import Lanes, diagnose_lanes
 from jaxnets.diagnose.learners import LearnerProblem, problem_of
 from jaxnets.diagnose.problem import Problem
 
 __all__ = [
-    "Finding", "LearnerProblem", "Problem", "Proof", "Report", "assert_batch_independent", "assert_descends",
-    "assert_gradient", "assert_not_symmetric", "diagnose", "problem_of",
+    "Finding", "Lanes", "LearnerProblem", "Problem", "Proof", "Report", "assert_batch_independent",
+    "assert_descends", "assert_gradient", "assert_not_symmetric", "diagnose", "diagnose_lanes", "problem_of",
 ]  # fmt: skip

@@ -58,7 +58,7 @@ def diagnose(problem: Problem, key: jax.Array, *, mute: Collection[str] = (), pr
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     if proves:
         findings = [proved(problem, finding, key) for finding in findings]
-    return Report(tuple(findings), time.perf_counter() - begun, skipped)
+    return Report(tuple(findings), time.perf_counter() - begun, skipped, probe)
 
 
 def _untraceable(problem: Problem, key: jax.Array) -> Finding | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from jaxnets.diagnose.problem import Problem
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES = ("error", "warning", "note")
@@ -68,11 +71,13 @@ class Report(NamedTuple):
         findings: see :class:`Finding`.
         seconds: that it took.
         skipped: rules that could not be asked, with the reason.
+        probe: what was measured, for pictures; None where nothing could be.
     """
 
     findings: tuple[Finding, ...]
     seconds: float
     skipped: dict[str, str]
+    probe: Any = None
 
     @property
     def exit_code(self) -> int:
@@ -86,6 +91,12 @@ class Report(NamedTuple):
             "seconds": self.seconds,
             "skipped": self.skipped,
         }
+
+    def figures(self) -> dict[str, Figure]:
+        """Pictures of what was looked at, by name: activations, gradients by depth, the loss along a step."""
+        from jaxnets.diagnose import pictures
+
+        return {} if self.probe is None else pictures.figures(self.probe)
 
     def to_json(self) -> str:
         """As JSON."""

@@ -56,14 +56,12 @@ def diagnose_lanes(result: Any) -> Lanes:
         InputError: it is none.
 
     Example:
-        >>> import optax
-        >>> from jaxnets import data, gradient, losses, models, sweep
-        >>> def learner(hparams):
-        ...     return gradient(models.MLP((), 3), losses.softmax_cross_entropy, optax.sgd(hparams.rate))
-        >>> grid = sweep.Grid(rate=[0.01, 0.1, 1e30, 1e35])
-        >>> plan = sweep.plan(learner, grid, data.load("iris"), num_steps=20, lanes=4)
-        >>> print(diagnose_lanes(sweep.run(plan)).report.findings[0].message)
-        every rate >= 1e+30 diverges before step 3: the largest stable one tried is 0.1
+        >>> from jaxnets.sweep import SweepResult
+        >>> rates, status = np.array([0.1, 0.2, 0.3]), np.array(["ok", "ok", "diverged"])
+        >>> columns = {"rate": rates, "status": status, "step": np.array([99, 99, 48])}
+        >>> result = SweepResult(columns, ("rate",), {}, np.zeros((3, 0)), [])
+        >>> print(diagnose_lanes(result).report.findings[0].message)
+        every rate >= 0.3 diverges before step 50: the largest stable one tried is 0.2
     """
     if not hasattr(result, "columns") or not hasattr(result, "history"):
         raise InputError(f"result: {type(result).__name__}, allowed is what sweep.run gives")
@@ -71,7 +69,7 @@ def diagnose_lanes(result: Any) -> Lanes:
     loss = result.history.get("loss")
     if loss is not None:
         valid = next((values for name, values in result.history.items() if name == "valid_loss"), None)
-        for cell in np.flatnonzero(begun == ""):
+        for cell in np.flatnonzero(~np.isin(result.columns["status"], ("diverged", "stopped"))):
             begun[cell] = _verdict(loss[cell], None if valid is None else valid[cell])
     verdicts = begun.astype(str)
     findings = [*_regions(result, verdicts), *_counts(verdicts)]
@@ -108,7 +106,7 @@ def _regions(result: Any, verdicts: np.ndarray) -> Iterator[Finding]:
         if values.dtype == object or len(np.unique(values)) < 2:
             continue
         good, bad = values[~wrong], values[wrong]
-        steps = int(result.columns["step"][wrong].max()) + 1
+        steps = int(result.columns["step"][wrong].max()) + 2  # the one after those kept broke it
         if good.max() < bad.min():
             edge, stable, sign, word = bad.min(), good.max(), ">=", "largest"
         elif good.min() > bad.max():
