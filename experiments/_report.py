@@ -26,6 +26,7 @@ from rich.table import Column, Table
 from experiments._run import Refusal, Result
 from jaxnets.check import InputError
 from jaxnets.sweep.pictures import png
+from jaxnets.sweep.store import folder_of
 
 REFRESHES = 4
 """Of a live line, each second; one takes some milliseconds."""
@@ -130,6 +131,7 @@ def _processor() -> str:
 
 def prepare(out: pathlib.Path) -> None:
     """Makes the folder, and finds out now, not after the training, whether it can be written to."""
+    folder_of(out, "--out")
     try:
         out.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out).close()

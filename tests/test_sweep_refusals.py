@@ -21,6 +21,15 @@ from jaxnets.sweep.lanes import layouts_in
 
 
 @pytest.mark.parametrize(
+    ("option", "message"),
+    [("report", "unknown option 'report'"), ("num_steps", "num_steps: not allowed beside settings")],
+)
+def test_options_beside_settings_are_refused(option, message):
+    with pytest.raises(InputError, match=message):
+        sweep.plan(lambda hparams: None, Grid(rate=[1.0]), base.DATA, settings=base.Settings(), **{option: 3})
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"lanes": 0}, "lanes = 0"),

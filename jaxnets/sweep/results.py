@@ -130,7 +130,10 @@ class SweepResult:
         return pictures.curve(self.columns, name, metric)
 
     def heatmap(self, x: str, y: str, metric: str) -> Figure:
-        """The mean of a metric over two names of the grid; hatched where a run diverged."""
+        """The mean of a metric over two names of the grid.
+
+        Hatched where a run diverged or has no finite number, white where one was stopped.
+        """
         self._check(metric, x, y)
         return pictures.heatmap(self.columns, x, y, metric)
 

@@ -105,11 +105,13 @@ def of_function(
         hparams: a NamedTuple of defaults.
         settings: a NamedTuple of defaults; else ``run`` gives ``num_steps`` and the like.
     """
+    for name in run:
+        check.choice("option", name, RunSettings._fields)
+    if settings is not None and run:
+        raise InputError(f"{', '.join(run)}: not allowed beside settings, which say it")
     if settings is None:
         if "num_steps" not in run:
             raise InputError("num_steps is missing: how many steps a run makes")
-        for name in run:
-            check.choice("option", name, RunSettings._fields)
         settings = RunSettings(**run)
     for name, values in (("settings", settings), ("hparams", hparams)):
         if values is not None and not hasattr(values, "_fields"):
