@@ -75,12 +75,16 @@ def update_ascends(probe: Probe) -> Iterator[Finding]:
 
 
 def frozen_parameters(probe: Probe) -> Iterator[Finding]:
-    """Leaves that do not change in a step though the loss has a gradient there, or that no output depends on.
+    """Leaves that do not change in a step though the loss has a gradient there, or that no gradient reaches.
 
     Measured on the first batch: not a single number of the leaf moved, and the gradient's largest number is
-    above 1e-6 of that of all leaves.
+    above 1e-6 of that of all leaves. Or on the sample: the gradient by the leaf is 0 at the initial params
+    and at three others, though the loss or the prediction changes with it (numbers are rounded, compared,
+    or cut off on the way), or nothing does (it is not used). Leaves that begin with equal numbers are not
+    looked at for that: they may be statistics or counts.
     """
     problem = probe.problem
+    yield from _unreached(probe)
     if not problem.has_step:
         return
     places = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(probe.params)]
@@ -98,3 +102,63 @@ def frozen_parameters(probe: Probe) -> Iterator[Finding]:
             f"{', '.join(still)} do not change in a step, though the loss depends on them",
             "let the update reach every leaf",
         )  # fmt: skip
+
+
+def loss_sign(probe: Probe) -> Iterator[Finding]:
+    """Minimising the loss makes the predictions worse: it is to be maximised.
+
+    Measured on rows that Adam is to memorise: the loss falls, yet in the end three in four of the other
+    classes score higher than the row's own (half of them do by chance), or outputs and targets are correlated
+    below -0.5.
+    """
+    fit = probe.fit
+    if not fit.run.drop > 0:
+        return
+    before = fit._replace(outputs=fit.before)
+    if fit.labels is not None:
+        is_turned = fit.rank < min(0.25, before.rank)
+        measured = {"classes below the right one before": before.rank, "in the end": fit.rank}
+    else:
+        is_turned = fit.correlation < -0.5 and fit.correlation < before.correlation
+        measured = {"correlation before": before.correlation, "correlation in the end": fit.correlation}
+    if is_turned:
+        problem = probe.problem
+        yield Finding(
+            "loss-sign", "error", measured | {"loss before": float(fit.run.losses[0]), "loss": fit.run.end},
+            "the loss falls while the predictions get worse: it is to be maximised",
+            "minimise the loss with the other sign",
+            problem.replace(loss=lambda *given: -problem.loss(*given)),
+        )  # fmt: skip
+
+
+def _unreached(probe: Probe) -> Iterator[Finding]:
+    """Leaves by which the gradient is 0 wherever it is taken."""
+    slopes = [jax.tree.leaves(probe.slope_at(params)) for params in (probe.params, *probe.elsewhere)]
+    used, unused = [], []
+    for number, (path, leaf) in enumerate(jax.tree_util.tree_leaves_with_path(probe.params)):
+        varies = jnp.issubdtype(leaf.dtype, jnp.inexact) and float(jnp.ptp(leaf)) > 0
+        if varies and not any(bool((slope[number] != 0).any()) for slope in slopes):
+            place = jax.tree_util.keystr(path) or "the params"
+            (used if _has_effect(probe, number) else unused).append(place)
+    if used or unused:
+        yield Finding(
+            "frozen-parameters", "error" if used else "warning",
+            {"used, without a gradient": used, "not used": unused},
+            f"no gradient reaches {', '.join(used or unused)}" + ", though outputs depend on it" * bool(used),
+            "let the loss depend on every leaf, without rounding, comparing or stop_gradient on the way",
+        )  # fmt: skip
+
+
+def _has_effect(probe: Probe, number: int) -> bool:
+    """Whether the loss or the prediction of the sample changes with a leaf."""
+    inputs, targets = probe.sample
+    seen = jax.jit(
+        lambda params: (probe.problem.predict(params, inputs), probe.problem.loss(params, inputs, targets))
+    )
+    for params in probe.elsewhere:
+        leaves, structure = jax.tree.flatten(params)
+        leaves[number] = jax.tree.leaves(probe.params)[number]
+        one, other = (jax.tree.leaves(seen(tree)) for tree in (params, jax.tree.unflatten(structure, leaves)))
+        if any(bool((a != b).any()) for a, b in zip(one, other, strict=True)):
+            return True
+    return False
