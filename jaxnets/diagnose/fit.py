@@ -11,7 +11,7 @@ import optax
 
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.training import Run, Trainer
-from jaxnets.types import Batch, PyTree
+from jaxnets.types import Array, Batch, PyTree
 
 NUM_ROWS = 32
 NUM_STEPS = 300
@@ -34,21 +34,9 @@ class Fit(NamedTuple):
     outputs: np.ndarray
 
     @property
-    def is_of_classes(self) -> bool:
-        """Whether the targets are labels, and the outputs have a number for each class."""
-        return self.labels is not None
-
-    @property
     def labels(self) -> np.ndarray | None:
         """Of the rows; None where the outputs are no classes' scores."""
-        targets = np.asarray(jax.tree.leaves(self.rows.targets)[0])
-        num_scores = self.outputs.shape[-1] if self.outputs.ndim == targets.ndim + 1 else 0
-        if targets.dtype.kind in "iu" and num_scores > 1:
-            return targets if targets.max() < num_scores and targets.min() >= 0 else None
-        is_one_hot = targets.ndim > 1 and targets.shape[-1] > 1 and np.isin(targets, (0, 1)).all()
-        if is_one_hot and targets.shape == self.outputs.shape and (targets.sum(axis=-1) == 1).all():
-            return targets.argmax(axis=-1)
-        return None
+        return labels_of(self.outputs, np.asarray(jax.tree.leaves(self.rows.targets)[0]))
 
     @property
     def share_right(self) -> float:
@@ -78,6 +66,22 @@ class Fit(NamedTuple):
             return float("nan")
         found = [_correlation(outputs[:, [place]], targets) for place in range(outputs.shape[1])]
         return max(found, key=abs)
+
+
+def labels_of(outputs: Array, targets: np.ndarray) -> np.ndarray | None:
+    """Each row's class, whole or one-hot, where the outputs have a number for each; None elsewhere.
+
+    >>> labels_of(np.zeros((2, 3)), np.eye(3)[[2, 0]]).tolist()
+    [2, 0]
+    """
+    num_scores = outputs.shape[-1] if outputs.ndim else 0
+    if num_scores < 2:
+        return None
+    if targets.dtype.kind in "iu" and outputs.ndim == targets.ndim + 1:
+        return targets if targets.max() < num_scores and targets.min() >= 0 else None
+    if targets.shape == outputs.shape and np.isin(targets, (0, 1)).all():
+        return targets.argmax(axis=-1) if (targets.sum(axis=-1) == 1).all() else None
+    return None
 
 
 def best_fit(problem: Problem, params: PyTree) -> Fit:

@@ -111,5 +111,5 @@ def _filled(layer: Layer, arrays: tuple) -> Layer:
 
 
 def _by_time(delta: Array, is_reversed: bool) -> np.ndarray:
-    lengths = np.sqrt(np.square(np.asarray(delta)).reshape(len(delta), -1).sum(axis=1))
+    lengths = np.sqrt(np.square(np.asarray(delta, np.float64)).reshape(len(delta), -1).sum(axis=1))
     return lengths[::-1] if is_reversed else lengths

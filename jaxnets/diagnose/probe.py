@@ -36,7 +36,7 @@ class Probe:
     @cached_property
     def params(self) -> PyTree:
         """Before the first step."""
-        return jax.tree.map(jnp.asarray, self.problem.init(self.key))
+        return jax.jit(lambda key: jax.tree.map(jnp.asarray, self.problem.init(key)))(self.key)
 
     @cached_property
     def sample(self) -> Batch:
@@ -104,7 +104,8 @@ class Probe:
     @cached_property
     def elsewhere(self) -> list[PyTree]:
         """Params at other places: moved by as much as they are large, so that no unit is dead in all."""
-        return [moved(key, self.params) for key in jax.random.split(jax.random.fold_in(self.key, 1), 3)]
+        move = jax.jit(moved)
+        return [move(key, self.params) for key in jax.random.split(jax.random.fold_in(self.key, 1), 3)]
 
     @cached_property
     def trainer(self) -> Trainer:
@@ -161,7 +162,8 @@ class Probe:
     def stepped(self) -> PyTree:
         """The params after the first step as it is made."""
         problem = self.problem
-        return problem.step(self.params, problem.begin(self.params), *self.batch)[0]
+        step = jax.jit(lambda params, batch: problem.step(params, problem.begin(params), *batch)[0])
+        return step(self.params, self.batch)
 
     @cached_property
     def curvature(self) -> float:
@@ -169,13 +171,10 @@ class Probe:
         return batch_curvature(self.problem, self.params, self.key)
 
 
-def _norm(tree: PyTree) -> Array:
-    return jnp.sqrt(sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(tree)))
-
-
 def norm(tree: PyTree) -> float:
     """The length of all numbers of a pytree together."""
-    return float(_norm(tree))
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+    return float(np.sqrt(sum(float(np.vdot(leaf, leaf)) for leaf in leaves)))
 
 
 def is_finite(tree: Any) -> bool:

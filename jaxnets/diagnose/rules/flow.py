@@ -27,9 +27,9 @@ def vanishing_gradient(probe: Probe) -> Iterator[Finding]:
     layers of sigmoids, with a slope of a quarter at most, are beyond that, a few are not), and with the
     output layer (1e-4). Where a normalisation follows, the length is taken in units of what comes out.
     Through time: what goes into the first step of a loop over what goes into the last, below 1e-6 and below
-    0.3 a step (a gate that begins half open passes half). A last layer of zeros is no such case. (Glorot & Bengio 2010,
-    Understanding the difficulty of training deep feedforward neural networks; Hochreiter 1991; Nielsen,
-    Neural Networks and Deep Learning, chapter 5.)
+    0.3 a step (a gate that begins half open passes half). A last layer of zeros is no such case. (Glorot &
+    Bengio 2010, Understanding the difficulty of training deep feedforward neural networks; Hochreiter 1991;
+    Nielsen, Neural Networks and Deep Learning, chapter 5.)
     """
     flow = probe.flow
     sizes = _sizes(flow)

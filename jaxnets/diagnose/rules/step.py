@@ -122,6 +122,5 @@ def _is_moderate(tree: Any) -> bool:
 
 
 def _largest(tree: Any) -> float:
-    return max(
-        (float(jnp.abs(jnp.asarray(leaf)).max(initial=0)) for leaf in jax.tree.leaves(tree)), default=0.0
-    )
+    leaves = (np.abs(np.asarray(leaf)) for leaf in jax.tree.leaves(tree))
+    return max((float(leaf.max(initial=0)) for leaf in leaves), default=0.0)
