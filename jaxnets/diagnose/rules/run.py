@@ -62,7 +62,8 @@ def constant_prediction(probe: Probe) -> Iterator[Finding]:
     """
     problem = probe.problem
     params = probe.run.params if problem.has_step else probe.fit.run.params
-    if not _varies(probe.inputs) or not _varies(probe.targets):
+    is_blown = problem.has_step and not np.isfinite(probe.run.end)
+    if is_blown or not _varies(probe.inputs) or not _varies(probe.targets):
         return
     predict = jax.jit(problem.predict)
     outputs = np.asarray(jax.tree.leaves(predict(params, probe.sample.inputs))[0])
