@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -9,13 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets.diagnose.curvature import batch_curvature
+from jaxnets.diagnose.fit import Fit, best_fit
+from jaxnets.diagnose.flow import Flow, follower, slope_of
 from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.start import moved
+from jaxnets.diagnose.training import Run, Trainer
 from jaxnets.types import Array, Batch, PyTree
 
 MOST_ROWS = 256
 """Rows that are looked at; evenly spaced over all."""
-POWER_STEPS = 30
-"""Of the power iteration."""
 
 
 class Probe:
@@ -27,11 +31,12 @@ class Probe:
 
     def __init__(self, problem: Problem, key: jax.Array) -> None:
         self.problem, self.key = problem, key
+        self._runs: dict[float, Run] = {}
 
     @cached_property
     def params(self) -> PyTree:
         """Before the first step."""
-        return jax.tree.map(jnp.asarray, self.problem.init(self.key))
+        return jax.jit(lambda key: jax.tree.map(jnp.asarray, self.problem.init(key)))(self.key)
 
     @cached_property
     def sample(self) -> Batch:
@@ -77,42 +82,99 @@ class Probe:
 
     @cached_property
     def slope(self) -> PyTree:
-        """The gradient of the loss on the first batch."""
-        return jax.jit(jax.grad(self.problem.loss))(self.params, *self.batch)
+        """The gradient of the loss on the first batch; zero for leaves that are whole numbers."""
+        return jax.jit(slope_of(self.problem.loss))(self.params, *self.batch)
+
+    @cached_property
+    def slope_at(self) -> Callable[[PyTree], PyTree]:
+        """The gradient of the loss on the sample, at any params."""
+        slope = jax.jit(slope_of(self.problem.loss))
+        return lambda params: slope(params, *self.sample)
+
+    @cached_property
+    def flow_at(self) -> Callable[[PyTree], Flow]:
+        """The loss on the sample followed through its layers, for any params."""
+        return follower(self.problem.loss, self.params, *self.sample)
+
+    @cached_property
+    def flow(self) -> Flow:
+        """Before the first step."""
+        return self.flow_at(self.params)
+
+    @cached_property
+    def elsewhere(self) -> list[PyTree]:
+        """Params at other places: moved by as much as they are large, so that no unit is dead in all."""
+        move = jax.jit(moved)
+        return [move(key, self.params) for key in jax.random.split(jax.random.fold_in(self.key, 1), 3)]
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """Of the steps as they are made."""
+        return Trainer(self.problem, self.params)
+
+    @cached_property
+    def run(self) -> Run:
+        """A short training as it is made; as long as planned where that can be afforded."""
+        return self.run_at(1.0)
+
+    def run_at(self, scale: float) -> Run:
+        """With steps so many times as long; each length is trained once."""
+        if scale not in self._runs:
+            self._runs[scale] = self.trainer.run(scale=scale)
+        return self._runs[scale]
+
+    @cached_property
+    def longer_run(self) -> Run:
+        """Ten times as many steps, or as many as can be afforded."""
+        return self.trainer.run(num_steps=min(10 * self.run.num_steps, 5 * self.trainer.most_steps))
+
+    @cached_property
+    def smaller_scale(self) -> float | None:
+        """By what steps must be multiplied so that the loss falls as it should; None where they need not.
+
+        It must fall where it rose or diverged, or three times as far as it did.
+        """
+        run, first = self.run, abs(float(self.run.losses[0]))
+        for scale in (0.1, 0.01, 1e-3, 1e-4, 1e-5) if not run.drop > 0 else (0.1,):
+            drop = self.run_at(scale).drop
+            if drop > 1e-4 * first and (
+                run.drop < -1e-3 * first or (drop > 0.05 * first and run.drop < 0.3 * drop)
+            ):
+                return scale
+        return None
+
+    @cached_property
+    def larger_scale(self) -> float:
+        """By what steps can be multiplied as long as the loss falls further and further."""
+        best = 1.0
+        for scale in (10.0, 100.0, 1e3, 1e4):
+            if not self.run_at(scale).drop > self.run_at(best).drop:
+                break
+            best = scale
+        return best
+
+    @cached_property
+    def fit(self) -> Fit:
+        """What Adam makes of a few rows in a few hundred steps, whatever steps are planned."""
+        return best_fit(self.problem, self.params)
 
     @cached_property
     def stepped(self) -> PyTree:
         """The params after the first step as it is made."""
         problem = self.problem
-        return problem.step(self.params, problem.begin(self.params), *self.batch)[0]
+        step = jax.jit(lambda params, batch: problem.step(params, problem.begin(params), *batch)[0])
+        return step(self.params, self.batch)
 
     @cached_property
     def curvature(self) -> float:
-        """The size of the Hessian's largest eigenvalue on the first batch, by power iteration."""
-        slope = lambda params: jax.grad(self.problem.loss)(params, *self.batch)  # noqa: E731
-
-        @jax.jit
-        def along(vector: PyTree) -> tuple[PyTree, Array]:
-            product = jax.jvp(slope, (self.params,), (vector,))[1]
-            length = _norm(product)
-            return jax.tree.map(lambda leaf: leaf / jnp.maximum(length, 1e-30), product), length
-
-        keys = jax.random.split(self.key, len(jax.tree.leaves(self.params)))
-        leaves, structure = jax.tree.flatten(self.params)
-        drawn = [jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
-        vector, length = jax.tree.unflatten(structure, drawn), jnp.zeros(())
-        for _ in range(POWER_STEPS):
-            vector, length = along(vector)
-        return float(length)
-
-
-def _norm(tree: PyTree) -> Array:
-    return jnp.sqrt(sum(jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(tree)))
+        """The size of the Hessian's largest eigenvalue on the first batch, or the mean over tiny ones."""
+        return batch_curvature(self.problem, self.params, self.key)
 
 
 def norm(tree: PyTree) -> float:
     """The length of all numbers of a pytree together."""
-    return float(_norm(tree))
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+    return float(np.sqrt(sum(float(np.vdot(leaf, leaf)) for leaf in leaves)))
 
 
 def is_finite(tree: Any) -> bool:

@@ -8,7 +8,8 @@ product or a convolution) of something that depends on the rows with something t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
-from jaxnets.types import Array, PyTree
+from jaxnets.diagnose.layer import Axes, Layer, Place, axes_of
+from jaxnets.types import PyTree
 
 CONTRACTIONS = ("dot_general", "conv_general_dilated")
 LOOPS = ("scan", "while", "cond")
@@ -27,27 +29,8 @@ BY_NUMBER = (
     "mul", "neg", "pow", "rsqrt", "select_n", "sign", "sin", "sinh", "sqrt", "square", "sub", "tan", "tanh",
 )  # fmt: skip
 """Operations that work number by number."""
-
-
-class Layer(NamedTuple):
-    """A contraction of data with params.
-
-    Attributes:
-        inputs: what goes in, from the rows.
-        weight: what it is multiplied by.
-        outputs: what comes out, with what params are added to it.
-        leaves: numbers of the params' leaves that the weight comes from.
-        slope: of the function before it: the derivative of ``inputs`` by the outputs of the layer before,
-            where they belong together number by number; None for the first layer.
-        number: of the operation that made ``inputs``.
-    """
-
-    inputs: Array
-    weight: Array
-    outputs: Array
-    leaves: frozenset[int]
-    slope: Array | None
-    number: int
+MOVES = ("reshape", "rev", "squeeze", "transpose")
+"""Operations that put the same numbers elsewhere."""
 
 
 class Traced(NamedTuple):
@@ -61,6 +44,8 @@ class Traced(NamedTuple):
         slope: the derivative of this by ``before``.
         is_bare: whether nothing but params was added to what came out of the contraction.
         number: of the operation that made it.
+        layer: the contraction's place among the layers; -1 without one.
+        is_moved: whether it lies otherwise than it came out of the contraction.
     """
 
     value: Any
@@ -70,6 +55,8 @@ class Traced(NamedTuple):
     slope: Any = None
     is_bare: bool = False
     number: int = -1
+    layer: int = -1
+    is_moved: bool = False
 
 
 class Altered(NamedTuple):
@@ -89,18 +76,28 @@ class Trace:
 
     Args:
         altered: a derivative that is taken wrongly.
+        nudges: what is added at each of the ``places``, of a shape that broadcasts.
+        num_inside: steps of each ``scan`` that are followed too.
 
     Attributes:
         outputs: flat.
         layers: in the order in which they are computed.
+        inside: those within loops, in the last step that is followed.
+        places: see :class:`Place`; those of the layers come in the same order.
+        biased: numbers of the layers to whose outputs params are added.
         ends: the outputs with where they come from.
     """
 
     def __init__(
-        self, function: Callable, params: PyTree, *rows: Any, altered: Altered | None = None
-    ) -> None:
+        self, function: Callable, params: PyTree, *rows: Any, altered: Altered | None = None,
+        nudges: Sequence[Any] | None = None, num_inside: int = 0,
+    ) -> None:  # fmt: skip
         self.layers: list[Layer] = []
+        self.inside: list[Layer] = []
+        self.places: list[Place] = []
+        self.biased: set[int] = set()
         self._number, self._altered = 0, altered
+        self._nudges, self._num_inside = nudges, num_inside
         self.by_number: dict[int, Traced] = {}
         leaves = jax.tree.leaves(params)
         starts = [Traced(jnp.asarray(leaf), frozenset([number]), False) for number, leaf in enumerate(leaves)]
@@ -128,6 +125,8 @@ class Trace:
         inner = next((equation.params[one] for one in INNER if one in equation.params), None)
         if name not in LOOPS and isinstance(inner, ClosedJaxpr) and len(inner.jaxpr.invars) == len(given):
             return self._walk(inner, given)
+        if name == "scan":
+            given = self._into_loop(equation, given)
         parameters = equation.primitive.get_bind_params(equation.params)
         bound = lambda *values: equation.primitive.bind(*values, **parameters)  # noqa: E731
         found = bound(*(one.value for one in given))
@@ -136,17 +135,51 @@ class Trace:
         ends = [Traced(value, leaves, any(one.is_of_rows for one in given)) for value in values]
         rows, weights = [one for one in given if one.is_of_rows], [one for one in given if not one.is_of_rows]
         if name in CONTRACTIONS and len(rows) == 1 and weights[0].leaves:
-            self._note(rows[0], weights[0], ends[0].value)
-            slope = jnp.ones_like(ends[0].value)
-            ends = [ends[0]._replace(before=ends[0].value, slope=slope, is_bare=True)]
+            value = self._nudged(Place(ends[0].value))
+            self._note(rows[0], weights[0], value, axes_of(equation, value, given[0].is_of_rows))
+            found = ends[0]._replace(value=value, before=value, slope=jnp.ones_like(value), is_bare=True)
+            ends = [found._replace(layer=len(self.layers) - 1)]
         elif name in BY_NUMBER and rows:
             ends = [self._onwards(name, bound, given, ends[0])]
+        elif name in MOVES and given[0].before is not None and len(given) == 1:
+            ends = [_moved(bound, given[0], ends[0])]
         self._number += 1
         return [self._numbered(end) for end in ends]
 
-    def _note(self, rows: Traced, weight: Traced, value: Any) -> None:
+    def _nudged(self, place: Place) -> Any:
+        """The value at a place, with what is added there."""
+        self.places.append(place)
+        if self._nudges is None:
+            return place.value
+        return place.value + jnp.broadcast_to(self._nudges[len(self.places) - 1], place.value.shape)
+
+    def _into_loop(self, equation: Any, given: list[Traced]) -> list[Traced]:
+        """What goes into a loop, with what is added at each step; its first steps are followed."""
+        first = equation.params["num_consts"] + equation.params["num_carry"]
+        is_reversed = equation.params["reverse"]
+        nudged = [
+            one._replace(value=self._nudged(Place(one.value, True, is_reversed)))
+            if one.is_of_rows and jnp.issubdtype(one.value.dtype, jnp.inexact) else one
+            for one in given[first:]
+        ]  # fmt: skip
+        inner = copy.copy(self)
+        inner.inside, inner.biased, inner.by_number, inner._nudges = [], set(), {}, None
+        fixed, carry = given[: equation.params["num_consts"]], given[equation.params["num_consts"] : first]
+        for number in range(min(self._num_inside, equation.params["length"])):
+            inner.layers, inner.places = [], []
+            time = -1 - number if is_reversed else number
+            now = [Traced(one.value[time], one.leaves, one.is_of_rows) for one in nudged]
+            ends = inner._walk(equation.params["jaxpr"], [*fixed, *carry, *now])[: len(carry)]
+            carry = [one._replace(layer=-1, is_moved=True) for one in ends]
+        if self._num_inside:
+            self.inside = [*self.inside, *inner.inside, *inner.layers]
+        return [*given[:first], *nudged]
+
+    def _note(self, rows: Traced, weight: Traced, value: Any, axes: Axes) -> None:
         slope = None if rows.before is None or rows.is_bare else rows.slope
-        self.layers.append(Layer(rows.value, weight.value, value, weight.leaves, slope, rows.number))
+        self.layers.append(
+            Layer(rows.value, weight.value, value, weight.leaves, slope, rows.number, rows.leaves, axes)
+        )
 
     def _onwards(self, name: str, bound: Callable, given: list[Traced], end: Traced) -> Traced:
         """The slope, one operation further."""
@@ -155,13 +188,18 @@ class Trace:
         others = [one for one in given if one.is_of_rows and one.before is None]
         if len(same) != 1 or others or np.shape(sources[0].value) != np.shape(end.value):
             return end
+        end = end._replace(layer=sources[0].layer, is_moved=sources[0].is_moved)
         if not jnp.issubdtype(end.value.dtype, jnp.inexact):
             return end._replace(before=sources[0].before, slope=jnp.zeros_like(sources[0].value))
+        if name in ("add", "sub") and any(one.leaves and not one.is_of_rows for one in given):
+            self.biased.add(end.layer)
         _, slope = jax.jvp(
             bound, [one.value for one in given],
             [_tangent(one.value, one.slope if one.before is not None else None) for one in given],
         )  # fmt: skip
         is_bare = name == "add" and len(sources) == 1 and sources[0].is_bare
+        if is_bare and not end.is_moved and end.layer < len(self.layers):
+            self.layers[end.layer] = self.layers[end.layer]._replace(outputs=end.value)
         before = end.value if is_bare else sources[0].before
         return end._replace(before=before, slope=slope, is_bare=is_bare)
 
@@ -173,6 +211,14 @@ class Trace:
             end = end._replace(value=still(end.value) + weight * (end.before - still(end.before)))
         self.by_number[self._number] = end
         return end
+
+
+def _moved(bound: Callable, source: Traced, end: Traced) -> Traced:
+    """The same numbers elsewhere, with what came out of the contraction and the slope there."""
+    before = end.value if source.is_bare else bound(source.before)
+    return end._replace(
+        before=before, slope=bound(source.slope), is_bare=source.is_bare, layer=source.layer, is_moved=True
+    )
 
 
 def _tangent(value: Any, slope: Any) -> Any:

@@ -3,36 +3,124 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
+import jax
 import numpy as np
 
 from jaxnets.diagnose.finding import Finding
-from jaxnets.diagnose.probe import Probe
+from jaxnets.diagnose.flow import slope_of
+from jaxnets.diagnose.probe import Probe, is_finite
+from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.training import Run, scaled
 
 STABLE = 2.0
 """Gradient descent on a quadratic of curvature c is stable below this over c."""
-SURE = 2.0
-"""So many times the stable rate is called too large: curvature falls as training begins."""
+MODERATE = 1e6
+"""Numbers above were on their way to infinity by themselves."""
+USUAL_STEPS = 10_000
+"""That are taken to be planned where it is not said."""
+LITTLE = 0.1
+"""Share of what longer steps reach that the planned ones must reach."""
 
 
 def step_too_large(probe: Probe) -> Iterator[Finding]:
-    """Rate times curvature is above 2: the largest eigenvalue of the Hessian by power iteration.
+    """The loss rises or diverges, where steps of a tenth (or less) of their length bring it down.
 
-    Only for plain gradient descent, whose stability this is (LeCun, Bottou, Orr & Müller 1998, Efficient
-    BackProp, section 5); twice the bound is asked for, since networks move to flatter places in their first
-    steps (Cohen et al. 2021, Gradient descent on neural networks typically occurs at the edge of stability).
+    Measured in short trainings, so for every optimizer; so is a step that gets less than 0.3 of the way that
+    a tenth of it gets. For plain gradient descent the largest stable rate, 2 over the largest eigenvalue of
+    the Hessian, is said too (LeCun et al. 1998, Efficient BackProp, section 5); a rate above it alone is no
+    fault, since networks move to flatter places in their first steps (Cohen et al. 2021, Gradient descent on
+    neural networks typically occurs at the edge of stability).
     """
     problem = probe.problem
-    if problem.learning_rate is None or problem.update is not None or callable(problem.learning_rate):
+    if not problem.has_step or probe.smaller_scale is None:
         return
-    rate, curvature = float(problem.learning_rate), probe.curvature
-    if not np.isfinite(curvature) or rate * curvature <= SURE * STABLE:
+    scale, run = probe.smaller_scale, probe.run
+    smaller = probe.run_at(scale)
+    evidence = {"loss at first": float(run.losses[0]), "in the end": run.end,
+                f"with {scale:g} times the step": smaller.end}  # fmt: skip
+    repaired, remedy = scaled(problem, scale), f"steps {1 / scale:g} times as small"
+    message = f"steps are too large: those {1 / scale:g} times as small bring the loss down"
+    if problem.update is None and problem.learning_rate is not None:
+        rate, curvature = float(problem.learning_rate), probe.curvature
+        evidence |= {"rate": rate, "curvature": curvature, "rate x curvature": rate * curvature}
+        if rate * curvature > STABLE and np.isfinite(curvature):
+            largest = STABLE / curvature
+            message = (
+                f"the rate {rate:.4g} is {rate / largest:.3g} times the largest stable one, {largest:.3g}"
+            )
+            repaired, remedy = problem.replace(learning_rate=0.5 * largest), f"a rate of {0.5 * largest:.2g}"
+        else:
+            repaired, remedy = problem.replace(learning_rate=rate * scale), f"a rate of {rate * scale:.2g}"
+    is_error = not run.drop > 0
+    yield Finding("step-too-large", "error" if is_error else "warning", evidence, message, remedy, repaired)
+
+
+def step_too_small(probe: Probe) -> Iterator[Finding]:
+    """The planned steps hardly move the loss, where longer ones (10, 100 ... times) bring it down.
+
+    The fall in a short training, times the planned steps over the ones made (10,000 are taken for planned
+    where it is not said), is below a tenth of the fall with longer steps.
+    """
+    problem = probe.problem
+    if not problem.has_step or probe.smaller_scale is not None or not np.isfinite(probe.run.end):
         return
-    largest = STABLE / curvature
+    run = probe.run
+    planned = problem.num_steps or USUAL_STEPS
+    expected = max(run.drop, 0.0) * max(1.0, planned / run.num_steps)
+    best_scale = probe.larger_scale
+    best = probe.run_at(best_scale)
+    first = abs(float(run.losses[0]))
+    if not (best.drop > 0.05 * first and expected < LITTLE * best.drop):
+        return
+    said = f"a rate of {float(problem.learning_rate) * best_scale:.2g}" if _is_plain(problem) else ""
     yield Finding(
-        "step-too-large", "error",
-        {"rate": rate, "curvature": curvature, "rate x curvature": rate * curvature},
-        f"the rate {rate:.4g} is {rate / largest:.3g} times the largest stable one, {largest:.3g}",
-        f"a rate of {0.5 * largest:.2g}",
-        problem.replace(learning_rate=0.5 * largest),
+        "step-too-small", "warning",
+        {"fall of the loss": run.drop, "steps": run.num_steps,
+         f"fall with {best_scale:g} times the step": best.drop},
+        f"{planned} steps hardly move the loss; {best_scale:g} times longer ones do",
+        said or f"steps {best_scale:g} times as long",
+        scaled(problem, best_scale),
     )  # fmt: skip
+
+
+def rule_divides_by_zero(probe: Probe) -> Iterator[Finding]:
+    """A step gives NaN or infinity though the params, the loss and its gradient are finite and moderate.
+
+    Looked for in a short training: the last params that are finite (no number above 1e6) and the rows of the
+    step that breaks them. Rates divided by counts or by sums of squares do that where these are 0. (Duchi,
+    Hazan & Singer 2011, Adaptive subgradient methods: the small number that is added to the root.)
+    """
+    problem, run = probe.problem, probe.run if probe.problem.has_step else None
+    if run is None or run.num_finite == run.num_steps:
+        return
+    batch = probe.trainer.batch(run.num_finite)
+    loss, slope = _there(problem, run, batch)
+    if not (_is_moderate((loss, slope, run.params)) and np.isfinite(loss)):
+        return
+    yield Finding(
+        "rule-divides-by-zero", "error",
+        {"step": run.num_finite + 1, "loss": loss, "largest gradient": _largest(slope)},
+        f"step {run.num_finite + 1} gives NaN or infinity from params and a gradient that are finite",
+        "divide by max(count, 1), or add a small number to what is divided by",
+    )  # fmt: skip
+
+
+def _is_plain(problem: Problem) -> bool:
+    return problem.update is None and problem.learning_rate is not None
+
+
+def _there(problem: Problem, run: Run, batch: Any) -> tuple[float, Any]:
+    """The loss and its gradient where the params were finite last."""
+    loss = jax.jit(problem.loss)(run.params, *batch)
+    return float(loss), jax.jit(problem.gradient or slope_of(problem.loss))(run.params, *batch)
+
+
+def _is_moderate(tree: Any) -> bool:
+    return is_finite(tree) and _largest(tree) < MODERATE
+
+
+def _largest(tree: Any) -> float:
+    leaves = (np.abs(np.asarray(leaf)) for leaf in jax.tree.leaves(tree))
+    return max((float(leaf.max(initial=0)) for leaf in leaves), default=0.0)

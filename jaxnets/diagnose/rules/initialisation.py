@@ -1,0 +1,175 @@
+"""Rules on the units of a network before the first step: what they are on the rows, whether they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets.diagnose.finding import Finding
+from jaxnets.diagnose.layer import Layer
+from jaxnets.diagnose.probe import Probe
+from jaxnets.diagnose.start import redrawn
+from jaxnets.types import Array
+
+FLAT = 0.01
+"""A function is saturated where its slope is below this."""
+MOSTLY = 0.8
+"""Share of a layer that must be saturated."""
+NEARLY_ALL = 0.9
+"""Share of a layer that must be dead."""
+SAME = 1e-5
+"""Relative; units that differ by less are the same to 32 bits."""
+FEWEST_ROWS = 8
+"""Fewer positions can make units look alike by chance."""
+
+
+def saturated_units(probe: Probe) -> Iterator[Finding]:
+    """Most numbers of a hidden layer lie where its function is flat: little gradient passes it.
+
+    Measured is the share of units times rows whose slope is below 0.01 (a tanh beyond 2.99, a sigmoid beyond
+    4.6), among those that are not exactly 0, which leaves out the resting half of a ReLU. The threshold of
+    0.8 is well above what usual scales give: weights of variance 1 over 784 inputs saturate 0.6. (Nielsen,
+    Neural Networks and Deep Learning, chapter 3; LeCun et al. 1998, Efficient BackProp, section 4.5.)
+    """
+    found = {}
+    for name, layer in probe.flow.hidden.items():
+        share = _saturated(layer)
+        if share > MOSTLY:
+            found[f"before {name}, share saturated"] = share
+    if found:
+        worst = max(found.values())
+        yield Finding(
+            "saturated-units", "error" if worst > 0.99 else "warning", found,
+            f"{worst:.0%} of the numbers that go into a layer lie where the function before it is flat",
+            "smaller initial weights (variance 1 over the fan-in), or inputs of mean 0 and scale 1",
+            redrawn(probe.problem, probe.flow),
+        )  # fmt: skip
+
+
+def dead_units(probe: Probe) -> Iterator[Finding]:
+    """Units of a hidden layer that are 0 for every row, with no slope: they cannot learn.
+
+    The threshold is nine in ten of a layer, and all for an error: with positive inputs in few columns and no
+    biases half of the units of a ReLU layer rest, and the others learn. (Goodfellow, Bengio & Courville,
+    Deep Learning, section 6.3.)
+    """
+    found = {}
+    for name, layer in probe.flow.hidden.items():
+        share = _dead(layer)
+        if share >= NEARLY_ALL:
+            found[f"before {name}, share dead"] = share
+    if found:
+        worst = max(found.values())
+        yield Finding(
+            "dead-units", "error" if worst == 1 else "warning", found,
+            f"{worst:.0%} of the units before a layer are 0 for every row",
+            "biases of 0 (or a little above), weights of variance 2 over the fan-in, inputs of mean 0",
+            redrawn(probe.problem, probe.flow),
+        )  # fmt: skip
+
+
+def symmetric_init(probe: Probe) -> Iterator[Finding]:
+    """Units of a hidden layer are the same on every row and get the same gradient: they stay one unit.
+
+    Compared are, on each row, what comes out of a unit and the gradient by it; at least half of the units
+    must be copies. Zeros in the last layer, or in a model of one layer, are no such case. (Goodfellow,
+    Bengio & Courville, Deep Learning, section 8.4: initial parameters must break the symmetry.)
+    """
+    flow = probe.flow
+    found, numbers = {}, []
+    for number in flow.feeding:
+        units, deltas = flow.layers[number].units, _like_units(flow.layers[number], flow.deltas[number])
+        different = _different(_both(units, deltas))
+        if units.shape[1] > 1 and different <= units.shape[1] / 2:
+            found[f"layer {number + 1}"] = f"{different} of {units.shape[1]} units differ"
+            numbers.append(number)
+    loops = [layer for layer in flow.inside if layer.sources and layer.units.shape[1] > 1]
+    if loops and all(_different(seen) == 1 for layer in loops for seen in (layer.units, layer.activations)):
+        found["layers in a loop"] = "all units are alike"
+        numbers += [len(flow.layers) + number for number in range(len(flow.inside))]
+    if not found:
+        return
+    yield Finding(
+        "symmetric-init", "error", found,
+        "units of a hidden layer begin the same and get the same gradient: they stay the same",
+        "draw the weights at random",
+        redrawn(probe.problem, flow, numbers),
+    )  # fmt: skip
+
+
+def identical_units(probe: Probe) -> Iterator[Finding]:
+    """What goes into a layer is the same for every row, or the same (up to the sign) in half of the units.
+
+    Measured on what a hidden layer receives, over at least 8 positions, units that are 0 throughout left out;
+    not where the rows themselves are the same, nor where units begin the same (``symmetric-init``). Such a
+    layer passes nothing on, or one number: a normalisation over the wrong axis does that.
+    """
+    if _different(jnp.asarray(probe.inputs[:: max(1, len(probe.inputs) // 256)].T, jnp.float32)) < 2:
+        return
+    flow = probe.flow
+    if any(_is_symmetric(flow.layers[number]) for number in flow.feeding):
+        return
+    for name, layer in flow.hidden.items():
+        columns = np.asarray(layer.activations, np.float64)
+        columns = columns[:, np.abs(columns).max(axis=0, initial=0) > 0]
+        if len(columns) < FEWEST_ROWS or not columns.shape[1] or _saturated(layer) > MOSTLY:
+            continue
+        said = _alike(columns)
+        if said:
+            evidence = {"before": name, "largest spread over rows": float(columns.std(axis=0).max())}
+            yield Finding(
+                "identical-units", "error",
+                evidence | {"different": _different(columns, with_sign=False), "units": columns.shape[1]},
+                said, "look at the axis over which this layer sums, averages or normalises",
+            )  # fmt: skip
+            return
+
+
+def _alike(columns: np.ndarray) -> str:
+    """What is the same, in words; empty where units differ."""
+    if columns.std(axis=0).max() <= SAME * np.sqrt(np.square(columns).mean()):
+        return "what goes into a layer is the same for every row"
+    different = _different(columns, with_sign=False)
+    if columns.shape[1] < 4 or different > columns.shape[1] / 2:
+        return ""
+    return f"{columns.shape[1]} units before a layer, but {different} that differ in more than the sign"
+
+
+def _saturated(layer: Layer) -> float:
+    if layer.slope is None:
+        return 0.0
+    counts = np.asarray(layer.inputs) != 0
+    return float((np.abs(np.asarray(layer.slope))[counts] < FLAT).mean()) if counts.mean() > 0.1 else 0.0
+
+
+def _dead(layer: Layer) -> float:
+    columns = np.abs(np.asarray(layer.activations))
+    if layer.slope is not None and np.abs(layer.slope).max(initial=0) > 0 and columns.max(initial=0) == 0:
+        return 0.0
+    return float((columns.max(axis=0, initial=0) == 0).mean())
+
+
+def _is_symmetric(layer: Layer) -> bool:
+    return layer.units.shape[1] > 1 and _different(layer.units) <= layer.units.shape[1] / 2
+
+
+def _like_units(layer: Layer, delta: Array) -> Array:
+    return layer._replace(outputs=delta).units
+
+
+def _both(units: Array, deltas: Array) -> np.ndarray:
+    """One above the other, each of size 1."""
+    return np.concatenate([leaf / max(float(np.abs(leaf).max(initial=0)), 1e-30) for leaf in (units, deltas)])
+
+
+def _different(columns: Array, *, with_sign: bool = True) -> int:
+    """How many columns differ, by their products with one random vector."""
+    columns = np.asarray(columns, np.float64)
+    if not columns.shape[1]:
+        return 0
+    products = np.random.default_rng(0).normal(size=len(columns)) @ columns
+    found = np.sort(products if with_sign else np.abs(products))
+    scale = np.sqrt(np.square(columns).sum(axis=0)).max(initial=0)
+    return 1 + int((np.diff(found) > SAME * scale).sum())

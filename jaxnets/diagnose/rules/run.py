@@ -1,0 +1,225 @@
+"""Rules on short trainings: symptoms, where the rules on single parts name no cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+
+from jaxnets.diagnose.finding import Finding
+from jaxnets.diagnose.fit import Fit
+from jaxnets.diagnose.flow import slope_of
+from jaxnets.diagnose.probe import Probe, is_finite, norm
+from jaxnets.diagnose.training import scaled
+
+SAME = 1e-5
+"""Outputs that vary by less over rows, relative to their size, are one."""
+FEW_RIGHT, LITTLE_EXPLAINED = 0.7, 0.2
+"""Of rows that are memorised: share of labels, and squared correlation."""
+MEMORISED = 0.1
+"""Of the first loss."""
+EXPLODED = 1e3
+"""Times the first loss."""
+
+
+def diverged(probe: Probe) -> Iterator[Finding]:
+    """The loss or the params become NaN or infinite, or a thousand times what they were, in a short training.
+
+    A note where shorter steps mend it (``step-too-large`` is the cause). Where params and loss are finite
+    but the gradient is not, the finding says so: a root or a logarithm at 0, or its branch not taken.
+    """
+    problem = probe.problem
+    if not problem.has_step:
+        if np.isfinite(probe.loss) and not is_finite(probe.slope):
+            yield _no_gradient({"step": 1, "loss": probe.loss})
+        return
+    run = probe.run
+    first, last = float(run.losses[0]), run.end
+    is_broken = run.num_finite < run.num_steps
+    if not (is_broken or not np.isfinite(last) or last > EXPLODED * max(abs(first), 1e-3)):
+        return
+    batch = probe.trainer.batch(run.num_finite)
+    loss = float(jax.jit(problem.loss)(run.params, *batch))
+    slope = jax.jit(slope_of(problem.loss))(run.params, *batch)
+    if is_broken and np.isfinite(loss) and not is_finite(slope):
+        yield _no_gradient({"step": run.num_finite + 1, "loss": loss})
+        return
+    yield Finding(
+        "diverged", "note" if probe.smaller_scale else "error",
+        {"loss at first": first, "in the end": last, "finite steps": run.num_finite, "of": run.num_steps},
+        f"the training leaves all bounds: the loss goes from {first:.3g} to {last:.3g}",
+        "smaller steps; look at what else is found",
+    )  # fmt: skip
+
+
+def constant_prediction(probe: Probe) -> Iterator[Finding]:
+    """After a short training the outputs are the same for every row, though rows and targets differ.
+
+    Measured over the sample: the spread over rows is below 1e-5 of the outputs' size; by the steps as they
+    are made, or by Adam on a few rows where no steps are known. A network that learned nothing yet still
+    tells rows apart; zeros in the last layer are gone after one step. (The input-independent baseline.)
+    """
+    problem = probe.problem
+    params = probe.run.params if problem.has_step else probe.fit.run.params
+    is_blown = problem.has_step and not np.isfinite(probe.run.end)
+    if is_blown or not _varies(probe.inputs) or not _varies(probe.targets):
+        return
+    predict = jax.jit(problem.predict)
+    outputs = np.asarray(jax.tree.leaves(predict(params, probe.sample.inputs))[0])
+    if outputs.dtype.kind != "f" or len(outputs) != len(jax.tree.leaves(probe.sample.inputs)[0]):
+        return
+    size = np.sqrt(np.square(outputs, dtype=float).mean())
+    spread = float(np.asarray(outputs, float).std(axis=0).max())
+    moves = norm(jax.tree.map(lambda new, old: new - old, params, probe.params))
+    is_one_class = np.isin(outputs, (-1, 0, 1)).all() and _largest_share(probe.targets) > 0.7
+    if spread > SAME * size or not size or not np.isfinite(size) or not moves or is_one_class:
+        return
+    yield Finding(
+        "constant-prediction", "error", {"spread over rows": spread, "size": float(size)},
+        "after a short training the outputs are the same for every row",
+        "look where the inputs get lost: dead or saturated units, a normalisation over the wrong axis",
+    )  # fmt: skip
+
+
+def cannot_overfit_a_batch(probe: Probe) -> Iterator[Finding]:
+    """32 rows cannot be memorised by Adam in some hundred steps, at the best of three rates.
+
+    Asked of networks with a hidden layer or a loop: less than 0.7 of the labels have the largest output, or
+    less than a fifth of the targets' variance is explained; not where the loss fell to a tenth (then another
+    function is minimised than predicts, as with statistics of the batch). Of a model with fewer params than
+    numbers to memorise only the labels are asked for. (Goodfellow, Bengio & Courville, Deep Learning, section
+    11.5: fit a tiny data set; a failure shows a defect of the software.)
+    """
+    fit, flow = probe.fit, probe.flow
+    if not (any(layer.sources for layer in flow.layers) or flow.inside) or not _varies(_targets(fit)):
+        return
+    labels, num_params = fit.labels, sum(np.size(leaf) for leaf in jax.tree.leaves(probe.params))
+    if labels is not None:
+        fails, measured = fit.share_right < FEW_RIGHT, {"share of labels right": fit.share_right}
+    else:
+        explained = fit.correlation**2
+        is_large = num_params >= _targets(fit).size
+        fails, measured = is_large and explained < LITTLE_EXPLAINED, {"variance explained": explained}
+    first = float(fit.run.losses[0])
+    if fails and not 0 <= fit.run.end < MEMORISED * first:
+        yield Finding(
+            "cannot-overfit-a-batch", "warning",
+            measured | {"loss before": first, "loss": fit.run.end, "params": num_params},
+            f"{len(_targets(fit))} rows cannot be memorised by Adam in {fit.run.num_steps} steps",
+            "more units, another loss, or a mistake in predict or loss: look at what else is found",
+        )  # fmt: skip
+
+
+def stopped_too_early(probe: Probe) -> Iterator[Finding]:
+    """The planned steps are over while the loss still falls: ten times as many reach far more.
+
+    The loss must have fallen by less than 0.15 of what it falls by in ten times the steps; not where longer
+    steps would do (``step-too-small``). Half of it is a note.
+    """
+    problem = probe.problem
+    if not problem.has_step or problem.num_steps is None or problem.num_steps > probe.run.num_steps:
+        return
+    run, longer = probe.run, probe.longer_run
+    if probe.smaller_scale is not None or not np.isfinite(run.end) or longer.num_steps < 5 * run.num_steps:
+        return
+    if longer.drop > 0.1 * abs(float(run.losses[0])) and run.drop < 0.5 * longer.drop:
+        is_far = run.drop < 0.15 * longer.drop and not probe.run_at(10.0).drop > 0.5 * longer.drop
+        yield Finding(
+            "stopped-too-early", "warning" if is_far else "note",
+            {"loss at first": float(run.losses[0]), f"after {run.num_steps} steps": run.end,
+             f"after {longer.num_steps} steps": longer.end},
+            f"after {run.num_steps} steps the loss still falls", "more steps",
+            problem.replace(num_steps=longer.num_steps),
+        )  # fmt: skip
+
+
+def plateau(probe: Probe) -> Iterator[Finding]:
+    """The loss does not fall in a short training by steps of any length, though Adam can memorise rows.
+
+    Less than a twentieth of what Adam takes off the loss of a few rows, at the planned steps and at longer
+    ones, and flat in the second half.
+    """
+    problem, fit = probe.problem, probe.fit
+    if not problem.has_step or not np.isfinite(probe.run.end) or probe.smaller_scale is not None:
+        return
+    is_learnable = fit.share_right > 0.9 if fit.labels is not None else fit.correlation > 0.95
+    runs = [probe.run, probe.run_at(probe.larger_scale)]
+    if not is_learnable or probe.run.num_steps < 50 or not np.isfinite(runs[1].end):
+        return
+    moves = [max(run.drop, float(np.ptp(run.losses[len(run.losses) // 2 :]))) for run in runs]
+    if max(moves) < 0.05 * fit.run.drop:
+        yield Finding(
+            "plateau", "warning",
+            {"fall of the loss": runs[0].drop, f"with {probe.larger_scale:g} times the step": runs[1].drop,
+             "of 32 rows by Adam": fit.run.drop},
+            f"the loss stays at {runs[0].end:.3g}",
+            "another initial scale or another optimizer: look at what else is found",
+        )  # fmt: skip
+
+
+def oscillating(probe: Probe) -> Iterator[Finding]:
+    """Each step undoes the one before, and steps of a tenth get further.
+
+    The mean cosine between one step and the next is below -0.3 in the second half of a short training, whose
+    loss ends above that of shorter steps by a tenth of the fall at least. Where shorter steps do not get
+    further, it is the way to the edge of stability.
+    """
+    if not probe.problem.has_step or probe.smaller_scale is not None or not np.isfinite(probe.run.end):
+        return
+    run = probe.run
+    turned = float(run.turns[len(run.turns) // 2 :].mean())
+    if turned > -0.3:
+        return
+    smaller = probe.run_at(0.1)
+    if run.end - smaller.end > 0.1 * max(smaller.drop, 0.0) > 0:
+        yield Finding(
+            "oscillating", "warning",
+            {"cosine between steps": turned, "loss": run.end, "with a tenth of the step": smaller.end},
+            "each step undoes the one before; steps of a tenth get further", "a smaller rate",
+            scaled(probe.problem, 0.1),
+        )  # fmt: skip
+
+
+def overfitting(probe: Probe) -> Iterator[Finding]:
+    """The loss on validation rows rises again while that on training rows falls.
+
+    It must lose half of what it had fallen by, and a tenth of its first value, while the training loss goes
+    on falling. (Goodfellow, Bengio & Courville, Deep Learning, section 7.8, figure 7.3.)
+    """
+    problem = probe.problem
+    if not problem.has_step or problem.valid is None or not np.isfinite(probe.run.end):
+        return
+    run = probe.run
+    best = int(np.argmin(run.valid))
+    rise = float(np.median(run.valid[-3:]) - run.valid[best])
+    fall = float(run.valid[0] - run.valid[best])
+    first = abs(float(run.valid[0]))
+    if rise > max(0.5 * fall, 0.1 * first) and run.end < run.losses[best] and best < len(run.valid) - 3:
+        yield Finding(
+            "overfitting", "warning",
+            {"validation loss at best": float(run.valid[best]), "in the end": float(run.valid[-1]),
+             "training loss in the end": run.end, "best step": best * run.num_steps // (len(run.valid) - 1)},
+            "the validation loss rises while the training loss falls",
+            "stop at the best step, add rows, weight decay or fewer units",
+        )  # fmt: skip
+
+
+def _no_gradient(evidence: dict) -> Finding:
+    return Finding(
+        "diverged", "error", evidence, "the gradient is NaN or infinite where params and loss are finite",
+        "keep roots, logarithms and divisions away from 0, also in the branch of where that is not taken",
+    )  # fmt: skip
+
+
+def _targets(fit: Fit) -> np.ndarray:
+    return np.asarray(jax.tree.leaves(fit.rows.targets)[0])
+
+
+def _varies(rows: np.ndarray) -> bool:
+    return bool((rows != rows[:1]).any())
+
+
+def _largest_share(targets: np.ndarray) -> float:
+    """Of the value that is the most frequent."""
+    return float(np.unique(targets, axis=0, return_counts=True)[1].max() / len(targets))

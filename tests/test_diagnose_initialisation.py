@@ -1,0 +1,158 @@
+"""What units are before the first step, what layers can compute, and how the gradient gets through them."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxnets.diagnose import Problem
+from jaxnets.diagnose.flow import follower
+from jaxnets.diagnose.probe import Probe
+from jaxnets.diagnose.rules import architecture, flow, gradient, initialisation
+
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.normal(size=(64, 6)).astype(np.float32)
+Y = np.stack([X[:, 0] * X[:, 1], X[:, 2]], axis=1)
+SEQUENCES = GENERATOR.normal(size=(32, 24, 2)).astype(np.float32)
+SUMS = SEQUENCES.sum(axis=1)[:, :1]
+
+
+@pytest.fixture(autouse=True)
+def as_people_write():
+    with jax.numpy_rank_promotion("allow"):
+        yield
+
+
+def start(key, sizes, scale, bias):
+    keys = jax.random.split(key, len(sizes) - 1)
+    pairs = zip(keys, sizes, sizes[1:], strict=False)
+    scales = [1 / size**0.5 if scale is None else scale for size in sizes]
+    return [
+        {"w": size * jax.random.normal(key, (n, k)), "b": jnp.full(k, bias)}
+        for (key, n, k), size in zip(pairs, scales, strict=False)
+    ]
+
+
+def forward(params, x, act):
+    for layer in params[:-1]:
+        x = act(x @ layer["w"] + layer["b"])
+    return x @ params[-1]["w"] + params[-1]["b"]
+
+
+def network(sizes=(6, 16, 16, 2), act=jax.nn.relu, *, scale=None, bias=0.0, data=(X, Y), **changes):
+    predict = changes.pop("predict", partial(forward, act=act))
+    squared = lambda params, x, y: ((predict(params, x) - y) ** 2).mean()  # noqa: E731
+    init = changes.pop("init", partial(start, sizes=sizes, scale=scale, bias=bias))
+    return Problem(init, predict, squared, data, **changes)
+
+
+def found(rule, problem, seed=0):
+    return [*rule(Probe(problem, jax.random.key(seed)))]
+
+
+def zero_head(key):
+    params = start(key, (6, 16, 2), None, 0.0)
+    return [params[0], jax.tree.map(jnp.zeros_like, params[1])]
+
+
+def column_sums(params, x):
+    """Batch norm of the sums of the columns, not of the activations."""
+    sums = (x @ params[0]["w"]).sum(axis=0)
+    normalised = (sums - sums.mean()) / sums.std() * jnp.ones((len(x), 1))
+    return jax.nn.relu(normalised) @ params[1]["w"] + params[1]["b"]
+
+
+def recurrent(scale):
+    def init(key):
+        first, second = jax.random.split(key)
+        return {
+            "in": 0.5 * jax.random.normal(first, (2, 8)), "out": jnp.ones((8, 1)) / 8,
+            "again": scale * jnp.linalg.qr(jax.random.normal(second, (8, 8)))[0],
+        }  # fmt: skip
+
+    def predict(params, x):
+        def step(h, now):
+            return jnp.tanh(0.1 * now @ params["in"] + h @ params["again"]), None
+
+        h = jax.lax.scan(step, jnp.zeros((len(x), 8)), jnp.swapaxes(x, 0, 1))[0]
+        return h @ params["out"]
+
+    return network(init=init, predict=predict, data=(SEQUENCES, SUMS - SUMS.mean()))
+
+
+FAULTS = {
+    "saturated": (initialisation.saturated_units, network((6, 16, 2), jnp.tanh, scale=20.0)),
+    "dead": (initialisation.dead_units, network(bias=-20.0)),
+    "zeros": (initialisation.symmetric_init, network(act=jnp.tanh, scale=0.0)),
+    "column sums": (initialisation.identical_units, network((6, 16, 2), predict=column_sums)),
+    "linear": (architecture.linear_network, network(act=lambda z: z)),
+    "sigmoids": (flow.vanishing_gradient, network((6, *[16] * 6, 2), jax.nn.sigmoid)),
+    "small weights": (flow.vanishing_gradient, network((6, *[16] * 5, 2), jnp.tanh, scale=0.01)),
+    "large weights": (flow.exploding_gradient, network((6, *[32] * 4, 2), scale=1.0)),
+    "forgets": (flow.vanishing_gradient, recurrent(0.1)),
+    "rounds": (gradient.frozen_parameters, network((6, 16, 2), lambda z: jnp.round(jax.nn.relu(z)))),
+    "intercept": (
+        architecture.missing_bias,
+        network((6, 2), predict=lambda w, x: x @ w[0]["w"], data=(X, Y + 5)),
+    ),
+}  # fmt: skip
+HEALTHY = {
+    "relu": network(learning_rate=0.1),
+    "zero head": network((6, 16, 2), jnp.tanh, init=zero_head, learning_rate=0.1),
+    "three sigmoids": network((6, 16, 16, 16, 2), jax.nn.sigmoid, learning_rate=0.1),
+    "linear, of zeros": network((6, 2), scale=0.0, learning_rate=0.1),
+    "autoencoder": network((6, 2, 6), lambda z: z, data=(X, X), learning_rate=0.1),
+    "no bias needed": network((6, 2), predict=lambda w, x: x @ w[0]["w"], learning_rate=0.1),
+    "remembers": recurrent(0.9),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_is_found(name):
+    rule, problem = FAULTS[name]
+    (finding,) = found(rule, problem)
+    assert finding.rule == rule.__name__.replace("_", "-")
+    assert finding.severity != "note"
+    assert finding.evidence
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_near_misses_are_left_alone(name, seed):
+    rules = {rule for rule, _ in FAULTS.values()}
+    probe = Probe(HEALTHY[name], jax.random.key(seed))
+    assert [finding for rule in rules for finding in rule(probe)] == []
+
+
+@pytest.mark.parametrize("name", ["saturated", "zeros", "small weights"])
+def test_weights_that_are_drawn_anew_are_no_fault(name):
+    """The remedy is looked at by the rule that asked for it."""
+    rule, problem = FAULTS[name]
+    (finding,) = found(rule, problem)
+    assert found(rule, finding.repaired, seed=1) == []
+
+
+def test_gradients_by_layer_are_those_of_the_backward_pass():
+    """By the equations of backpropagation, for a network of one hidden layer."""
+    problem = network((6, 5, 2), jnp.tanh)
+    params = problem.init(jax.random.key(0))
+    seen = follower(problem.loss, params, X, Y)(params)
+    hidden = np.tanh(X @ params[0]["w"])
+    last = 2 * (hidden @ params[1]["w"] - Y) / Y.size
+    np.testing.assert_allclose(seen.deltas[1], last, rtol=1e-4, atol=1e-7)
+    first = last @ np.asarray(params[1]["w"]).T * (1 - hidden**2)
+    np.testing.assert_allclose(seen.deltas[0], first, rtol=1e-4, atol=1e-7)
+    assert seen.feeding == [0]
+    assert seen.biased == {0, 1}
+
+
+def test_gradients_through_time_are_those_by_the_inputs():
+    """What goes into the loop are the inputs themselves, time first."""
+    problem = recurrent(0.5)
+    params = problem.init(jax.random.key(0))
+    (lengths,) = follower(problem.loss, params, SEQUENCES, problem.data.targets)(params).times
+    by_inputs = np.asarray(jax.grad(problem.loss, 1)(params, SEQUENCES, problem.data.targets), np.float64)
+    np.testing.assert_allclose(lengths, np.sqrt(np.square(by_inputs).sum(axis=(0, 2))), rtol=1e-3)
+    assert lengths[0] < 1e-4 * lengths[-1]

@@ -1,0 +1,224 @@
+"""Steps and short trainings: too large, too small, broken, stuck; symptoms where no cause is named."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxnets.diagnose import Problem
+from jaxnets.diagnose.curvature import batch_curvature, top_curvature
+from jaxnets.diagnose.probe import Probe
+from jaxnets.diagnose.rules import gradient, run, step
+from jaxnets.diagnose.training import Trainer
+
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.normal(size=(60, 5)).astype(np.float32)
+LABELS = (X[:, 0] + 0.1 * X[:, 1] > 0).astype(np.int32)
+LINE = (X @ np.arange(1.0, 6.0)[:, None] / 3 + 1).astype(np.float32)
+STEEP = X * np.array([10, 1, 1, 1, 1], np.float32)
+TABLE = np.arange(60, dtype=np.int32) % 6
+
+
+@pytest.fixture(autouse=True)
+def as_people_write():
+    with jax.numpy_rank_promotion("allow"):
+        yield
+
+
+def start(key, size=5, num_outputs=2):
+    first, second = jax.random.split(key)
+    return [
+        jax.random.normal(first, (size, 12)) / size**0.5, jnp.zeros(12),
+        jax.random.normal(second, (12, num_outputs)) / 12**0.5, jnp.zeros(num_outputs),
+    ]  # fmt: skip
+
+
+def forward(params, x):
+    return jax.nn.relu(x @ params[0] + params[1]) @ params[2] + params[3]
+
+
+def cross_entropy(params, x, y):
+    return optax.softmax_cross_entropy_with_integer_labels(forward(params, x), y).mean()
+
+
+def line(params, x):
+    return x @ params[0] + params[1]
+
+
+def squared(params, x, y):
+    return ((line(params, x) - y) ** 2).mean()
+
+
+CLASSES = Problem(start, forward, cross_entropy, (X, LABELS), learning_rate=0.3, batch_size=10)
+REGRESSION = Problem(
+    lambda key: [jnp.zeros((5, 1)), jnp.zeros(1)], line, squared, (X, LINE), learning_rate=0.1
+)
+
+
+def embedding(divides):
+    """Six rows of an embedding, each with the rate 1 over how often it is in the batch."""
+
+    def update(table, tokens, targets):
+        counts = jnp.zeros(6).at[tokens].add(1.0)
+        slope = jax.grad(lambda w: 0.5 * jnp.square(w[tokens] - targets).sum())(table)
+        return table - 0.5 * slope / (counts if divides else jnp.maximum(counts, 1))
+
+    mean = lambda table, tokens, targets: jnp.square(table[tokens] - targets).mean()  # noqa: E731
+    return Problem(
+        lambda key: jax.random.normal(key, (6,)), lambda table, tokens: table[tokens], mean,
+        (TABLE, TABLE.astype(np.float32)), update=update, batch_size=4,
+    )  # fmt: skip
+
+
+def root(params, x, y):
+    """A distance whose gradient is infinite at 0."""
+    return jnp.sqrt(((line(params, x) - y) ** 2).sum(axis=1)).mean()
+
+
+def first_adagrad(params, x, y):
+    """Nothing is added to the root; the gradient of an empty column is 0."""
+    return jax.tree.map(lambda w, g: w - 0.1 * g / jnp.sqrt(g**2), params, jax.grad(squared)(params, x, y))
+
+
+def flip(params, x, y):
+    return -cross_entropy(params, x, y)
+
+
+def overfitted():
+    noise = GENERATOR.integers(0, 2, 60).astype(np.int32)
+    rows = CLASSES.replace(data=(X[:12], noise[:12]), valid=(X[12:], noise[12:]))
+    return rows.replace(optimizer=optax.adam(0.05), learning_rate=None, num_steps=300, batch_size=None)
+
+
+FAULTS = {
+    "rate": (step.step_too_large, CLASSES.replace(learning_rate=300.0)),
+    "momentum": (
+        step.step_too_large,
+        REGRESSION.replace(optimizer=optax.sgd(2.0, momentum=0.9), learning_rate=None),
+    ),
+    "adam": (step.step_too_large, CLASSES.replace(optimizer=optax.adam(30.0), learning_rate=None)),
+    "slow": (step.step_too_small, CLASSES.replace(learning_rate=1e-6, num_steps=100)),
+    "counts": (step.rule_divides_by_zero, embedding(divides=True)),
+    "adagrad": (
+        step.rule_divides_by_zero,
+        REGRESSION.replace(
+            data=(X * [1, 1, 1, 1, 0], LINE), learning_rate=None, update=first_adagrad
+        ),
+    ),
+    "sign": (gradient.loss_sign, CLASSES.replace(loss=flip)),
+    "root": (run.diverged, REGRESSION.replace(loss=root, data=(X, 0 * LINE))),
+    "lost": (
+        run.constant_prediction,
+        CLASSES.replace(
+            predict=lambda w, x: 0 * forward(w, x) + w[3],
+            loss=lambda w, x, y: optax.softmax_cross_entropy_with_integer_labels(
+                0 * forward(w, x) + w[3], y
+            ).mean(),
+        ),
+    ),
+    "few steps": (
+        run.stopped_too_early,
+        REGRESSION.replace(data=(STEEP, LINE - X[:, :1] / 3), learning_rate=0.004, num_steps=4),
+    ),
+    "noise": (run.overfitting, overfitted()),
+}  # fmt: skip
+HEALTHY = {
+    "classes": CLASSES,
+    "regression": REGRESSION,
+    "large and stable": REGRESSION.replace(learning_rate=0.6),
+    "one row": CLASSES.replace(batch_size=1, learning_rate=0.05),
+    "counts of one at least": embedding(divides=False),
+    "adam": CLASSES.replace(optimizer=optax.adam(3e-3), learning_rate=None, num_steps=200),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_is_found(name):
+    rule, problem = FAULTS[name]
+    (finding,) = rule(Probe(problem, jax.random.key(0)))
+    assert finding.rule == rule.__name__.replace("_", "-")
+    assert finding.severity != "note"
+    assert finding.evidence
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_near_misses_are_left_alone(name):
+    family = (
+        step.step_too_large, step.step_too_small, step.rule_divides_by_zero, gradient.loss_sign, run.diverged,
+        run.constant_prediction, run.cannot_overfit_a_batch, run.plateau, run.oscillating, run.overfitting,
+        run.stopped_too_early,
+    )  # fmt: skip
+    probe = Probe(HEALTHY[name], jax.random.key(1))
+    assert [finding for rule in family for finding in rule(probe) if finding.severity != "note"] == []
+
+
+def test_what_cannot_tell_rows_apart_cannot_memorise_them():
+    """The inputs are lost: every row has the same outputs."""
+    narrow = CLASSES.replace(
+        predict=lambda w, x: forward(w, 0 * x), loss=lambda w, x, y: cross_entropy(w, 0 * x, y)
+    )
+    (finding,) = run.cannot_overfit_a_batch(Probe(narrow, jax.random.key(0)))
+    assert finding.evidence["share of labels right"] < 0.7
+
+
+def test_a_network_that_stays_where_it_is_is_on_a_plateau():
+    """Hardly a slope to follow, at steps of any length; Adam divides by what there is."""
+    flat = CLASSES.replace(loss=lambda w, x, y: 1e-8 * cross_entropy(w, x, y))
+    (finding,) = run.plateau(Probe(flat, jax.random.key(0)))
+    assert abs(finding.evidence["fall of the loss"]) < 0.01 * finding.evidence["of 32 rows by Adam"]
+
+
+def test_a_step_that_is_undone_by_the_next_oscillates():
+    """Two directions: the rate is stable by a hair in the steep one."""
+    scales = np.array([1.0, 0.1], np.float32)
+    bowl = lambda w, x, y: (jnp.abs(w * scales) ** 1.5).sum() + 0 * x.sum() + 0 * y.sum()  # noqa: E731
+    problem = Problem(lambda key: jnp.ones(2), lambda w, x: x @ w, bowl, (X[:, :2], LINE), learning_rate=0.9)
+    (finding,) = run.oscillating(Probe(problem, jax.random.key(0)))
+    assert finding.evidence["cosine between steps"] < -0.3
+
+
+def test_the_top_curvature_is_the_largest_eigenvalue():
+    """Of networks' Hessians, by a dense solution, to 5 % whatever the noise that it starts from."""
+    leaves, structure = jax.tree.flatten(start(jax.random.key(0)))
+    splits = np.cumsum([leaf.size for leaf in leaves])[:-1]
+
+    def flat(numbers):
+        parts = jnp.split(numbers, splits)
+        shaped = [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]
+        return cross_entropy(jax.tree.unflatten(structure, shaped), X, LABELS)
+
+    hessian = jax.jit(jax.hessian(flat))
+    top = jax.jit(lambda params, key: top_curvature(cross_entropy, params, X, LABELS, key=key))
+    for seed in range(5):
+        params = start(jax.random.key(seed))
+        dense = hessian(jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(params)]))
+        largest = np.abs(np.linalg.eigvalsh(dense)).max()
+        for key in jax.random.split(jax.random.key(7), 5):
+            np.testing.assert_allclose(float(top(params, key)), largest, rtol=0.05)
+
+
+def test_curvature_of_a_loss_without_any_is_zero():
+    linear = lambda w, x, y: (x @ w).mean()  # noqa: E731
+    assert float(top_curvature(linear, jnp.ones(5), X, LINE, key=jax.random.key(0))) == 0.0
+
+
+def test_curvature_of_single_rows_is_their_mean():
+    """Of least squares on one row: twice its squared length, with a one for the bias."""
+    found = batch_curvature(REGRESSION.replace(batch_size=1), REGRESSION.init(None), jax.random.key(0))
+    rows = X[np.unique(np.linspace(0, 59, 16).astype(int))]
+    np.testing.assert_allclose(found, 2 * (1 + np.square(rows).sum(axis=1)).mean(), rtol=1e-3)
+
+
+def test_a_short_training_is_the_steps_one_after_the_other():
+    """The same numbers as a loop in Python, at half the length of a step as well."""
+    trainer = Trainer(CLASSES, start(jax.random.key(0)))
+    made = trainer.run(scale=0.5, num_steps=20)
+    params = start(jax.random.key(0))
+    for number in range(20):
+        grads = jax.grad(cross_entropy)(params, *trainer.batch(number))
+        params = jax.tree.map(lambda w, g: w - 0.15 * g, params, grads)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), made.params, params)
+    np.testing.assert_allclose(made.losses[-1], cross_entropy(params, X, LABELS), rtol=1e-5)
