@@ -1,0 +1,3 @@
+"""Healthy problems."""
+
+PROBLEMS = {}
