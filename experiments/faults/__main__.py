@@ -1,4 +1,4 @@
-"""``python -m experiments.faults [NAME ...]``: diagnoses the faults and the healthy problems, and scores it."""
+"""``python -m experiments.faults [NAME ...]``: diagnoses faults and healthy problems, and scores that."""
 
 from __future__ import annotations
 

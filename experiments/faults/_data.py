@@ -114,7 +114,8 @@ def waves(num: int = 300, *, length: int = 20, seed: int = 0) -> Rows:
 
 
 def sums(num: int = 300, *, length: int = 10, seed: int = 0) -> Rows:
-    """Sequences ``[n, length, 1]`` of normal numbers and the sum of each, ``[n, 1]``, over ``sqrt(length)``."""
+    """Sequences ``[n, length, 1]`` of normal numbers and the sum of each, ``[n, 1]``,
+    over ``sqrt(length)``."""
     inputs = np.random.default_rng(seed).normal(size=(num, length, 1)).astype(np.float32)
     return inputs, inputs.sum(axis=1) / np.float32(np.sqrt(length))
 

@@ -1,4 +1,4 @@
-"""How good the diagnosis is: what is found, at which place, on faults; and what is said of healthy problems."""
+"""How good the diagnosis is: what it finds first in faults, and what it says of healthy problems."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def markdown(judged: list[Judged], machine: str) -> str:
     parts = [
         "# How well faults are found",
         "Made by `python -m experiments.faults`: every fault of this folder and every healthy problem is"
-        " diagnosed. *place* is that of the first finding that names the cause; a fault is detected if there is"
+        " diagnosed. *place*: of the first finding that names the cause; a fault is detected if there is"
         " an error or a warning, and any on a healthy problem is a false alarm.",
         machine,
         _table(("measured", "figure"), summary(judged)),

@@ -1,6 +1,7 @@
 """A sine learned on [0, 2 pi] and tested on [2 pi, 4 pi], by units that know no period.
 
-Source: the question about ``|sin x|``; Ziyin, Hartwig & Ueda 2020, Neural networks fail to learn periodic functions.
+Source: the question about ``|sin x|``; Ziyin, Hartwig & Ueda 2020, Neural networks fail to learn periodic
+functions.
 Symptom: a good fit, and a test error above the variance.
 """
 
@@ -23,7 +24,8 @@ def problem(features, sizes):
     return supervised(
         lambda key: dense(key, sizes, gain=1.5),
         lambda params, x: forward(params, features(x)), mean_square, (x, np.sin(x) + 0.3 * np.cos(2 * x)),
-        test=(further, np.sin(further) + 0.3 * np.cos(2 * further)), optimizer=optax.adam(0.01), num_steps=800,
+        test=(further, np.sin(further) + 0.3 * np.cos(2 * further)), optimizer=optax.adam(0.01),
+        num_steps=800,
     )  # fmt: skip
 
 

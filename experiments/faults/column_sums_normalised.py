@@ -59,6 +59,7 @@ def repaired():
 FAULT = Fault(
     broken, "batch-dependence", repaired, task="regression",
     equivalents=("constant-prediction", "single-batch-mismatch"),
-    symptom=Figure(lambda problem, params: batch_norm(problem.data.inputs).max(), at_least=1.731, at_most=1.733),
+    symptom=Figure(lambda problem, params: batch_norm(problem.data.inputs).max(), at_least=1.731,
+    at_most=1.733),
     reaches=Figure(squared_error, at_most=0.1),
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Biases that begin at -10: no ReLU is ever active, and an inactive one has no gradient.
 
-Source: a bias meant for the last layer of a detector, set in all; Lu, Shin, Su & Karniadakis 2020, Dying ReLU.
+Source: a bias meant for the last layer of a detector, set in all; Lu, Shin, Su & Karniadakis 2020, Dying
+ReLU.
 Symptom: one prediction for all.
 """
 

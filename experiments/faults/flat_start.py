@@ -26,7 +26,8 @@ def problem(gain, **training):
     """Sigmoids throughout."""
     return supervised(
         lambda key: dense(key, (2, 4, 1), gain=gain),
-        lambda params, x: jax.nn.sigmoid(forward(params, x, jax.nn.sigmoid)), mean_square, corners(), **training,
+        lambda params, x: jax.nn.sigmoid(forward(params, x, jax.nn.sigmoid)), mean_square, corners(),
+        **training,
     )  # fmt: skip
 
 

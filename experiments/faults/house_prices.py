@@ -35,6 +35,7 @@ def repaired():
 
 
 FAULT = Fault(
-    broken, "inputs-unscaled", repaired, task="regression", equivalents=("saturated-units", "vanishing-gradient"),
+    broken, "inputs-unscaled", repaired, task="regression", equivalents=("saturated-units",
+    "vanishing-gradient"),
     symptom=Figure(squared_error, at_least=0.6), reaches=Figure(squared_error, at_most=0.2),
 )  # fmt: skip

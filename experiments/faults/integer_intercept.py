@@ -1,4 +1,4 @@
-"""Slope and intercept of a line from its points, both by one squared error, though the intercept is an integer.
+"""Slope and intercept of a line from its points by one squared error, though the intercept is an integer.
 
 Source: the courses' exercise on mixed outputs: intercepts -2, -1, 0, 1, 2.
 Symptom: the intercept comes out between the integers; rounded, it is often wrong.

@@ -1,6 +1,7 @@
 """Least squares by gradient descent at a rate that is a thousand times too large for these columns.
 
-Source: a question with y = (20, 40, 60, 80, 100), x1 = (1, 5, 7, 9, 11), x2 = (23, 29, 60, 85, 99), rate 0.05.
+Source: a question with y = (20, 40, 60, 80, 100), x1 = (1, 5, 7, 9, 11), x2 = (23, 29, 60, 85, 99), rate
+0.05.
 Symptom: the gradient's norm grows from 44114 to 1e38. The right answer was given as 4.344435, 4.387702,
 0.450958, which the steps of Barzilai and Borwein 1988 reach.
 """

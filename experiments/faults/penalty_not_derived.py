@@ -58,5 +58,6 @@ def slope_left(problem, params):
 
 FAULT = Fault(
     broken, "wrong-gradient", repaired, task="regression",
-    symptom=Figure(slope_left, at_least=0.3), reaches=Figure(lambda *run: np.float64(slope_left(*run)), at_most=1e-3),
+    symptom=Figure(slope_left, at_least=0.3), reaches=Figure(lambda *run: np.float64(slope_left(*run)),
+    at_most=1e-3),
 )  # fmt: skip

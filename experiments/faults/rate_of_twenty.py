@@ -19,7 +19,8 @@ def problem(rate):
     x, labels = digits()
     x = standardised(x)
     return supervised(
-        lambda key: dense(key, (x.shape[1], 32, 10)), lambda params, x: forward(params, x, jax.nn.relu), cross_entropy,
+        lambda key: dense(key, (x.shape[1], 32, 10)), lambda params, x: forward(params, x, jax.nn.relu),
+        cross_entropy,
         (x, labels), learning_rate=rate, batch_size=100, num_steps=200,
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Hidden units rounded to 0 or 1, for a "binary code": a step has no slope, so the first layer stays.
 
-Source: questions about ``round``, ``sign`` and comparisons inside a network; Bengio, Léonard & Courville 2013.
+Source: questions about ``round``, ``sign`` and comparisons inside a network; Bengio, Léonard & Courville
+2013.
 Symptom: the first layer never moves.
 """
 

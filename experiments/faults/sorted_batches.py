@@ -1,6 +1,7 @@
 """Digits in the order of a folder for each class, in batches of 50: every batch holds one digit.
 
-Source: questions about training from folders without shuffling; Bottou 2012, Stochastic gradient descent tricks.
+Source: questions about training from folders without shuffling; Bottou 2012, Stochastic gradient descent
+tricks.
 Symptom: it predicts what it saw last.
 """
 
