@@ -14,6 +14,7 @@ import optax
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import squared_error
 from experiments.faults._networks import dense, forward, mean_square, supervised
+from jaxnets.diagnose import Problem
 
 
 def rows():
@@ -27,7 +28,7 @@ def predict(params, x):
     return jax.nn.sigmoid(forward(params, x, jax.nn.sigmoid))
 
 
-def broken():
+def broken() -> Problem:
     """As asked."""
     rate = optax.exponential_decay(1.0, 100, 0.9)
     return supervised(
@@ -36,7 +37,7 @@ def broken():
     )  # fmt: skip
 
 
-def repaired():
+def repaired() -> Problem:
     """Inputs in [-1, 1], tanh, weights that spread the units over the interval, Adam."""
 
     def init(key):

@@ -44,12 +44,12 @@ def adagrad(epsilon):
     return update
 
 
-def broken():
+def broken() -> Problem:
     """0."""
     return Problem(init, predict, loss, digits(), update=adagrad(0.0), batch_size=100, num_steps=200)
 
 
-def repaired():
+def repaired() -> Problem:
     """1e-8."""
     return broken().replace(update=adagrad(1e-8))
 

@@ -15,6 +15,7 @@ from experiments.faults._data import sentences
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, of_module
+from jaxnets.diagnose import Problem
 
 
 class Reader(nn.Module):
@@ -31,19 +32,19 @@ class Reader(nn.Module):
         return nn.Dense(2)((weights[..., None] * x).sum(axis=1))
 
 
-def problem(axis):
+def problem(axis) -> Problem:
     """By Adam."""
     return of_module(
         Reader(axis), cross_entropy, sentences(), optimizer=optax.adam(0.02), batch_size=32, num_steps=200
     )
 
 
-def broken():
+def broken() -> Problem:
     """Over the sentences."""
     return problem(0)
 
 
-def repaired():
+def repaired() -> Problem:
     """Over the words."""
     return problem(1)
 

@@ -14,9 +14,10 @@ import optax
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import squared_error
 from experiments.faults._networks import dense, forward, mean_square, supervised
+from jaxnets.diagnose import Problem
 
 
-def problem(features, sizes):
+def problem(features, sizes) -> Problem:
     """One period to train, the next to test; x less its middle, over its deviation."""
     generator = np.random.default_rng(0)
     x = generator.uniform(0, 2 * np.pi, (300, 1)).astype(np.float32)
@@ -29,12 +30,12 @@ def problem(features, sizes):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """x itself."""
     return problem(lambda x: (x - jnp.pi) / 1.8, (1, 20, 20, 1))
 
 
-def repaired():
+def repaired() -> Problem:
     """Its place in the period."""
     return problem(lambda x: jnp.hstack([jnp.sin(x), jnp.cos(x)]), (2, 20, 20, 1))
 

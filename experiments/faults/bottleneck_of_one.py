@@ -12,10 +12,11 @@ from experiments.faults._data import digits
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, of_module
+from jaxnets.diagnose import Problem
 from jaxnets.models import MLP
 
 
-def problem(width):
+def problem(width) -> Problem:
     """Digits through a layer of this width."""
     return of_module(
         MLP(widths=(width,), num_outputs=10), cross_entropy, digits(),
@@ -23,12 +24,12 @@ def problem(width):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """1."""
     return problem(1)
 
 
-def repaired():
+def repaired() -> Problem:
     """32."""
     return problem(32)
 

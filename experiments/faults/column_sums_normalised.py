@@ -14,6 +14,7 @@ from experiments.faults._data import column
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import squared_error
 from experiments.faults._networks import dense, forward, mean_square, supervised
+from jaxnets.diagnose import Problem
 
 
 def rows():
@@ -38,7 +39,7 @@ def init(key):
     return dense(key, (4, 8, 1))
 
 
-def broken():
+def broken() -> Problem:
     """As asked."""
     return supervised(
         init, lambda params, x: forward(params, batch_norm(x)), mean_square, rows(),
@@ -46,7 +47,7 @@ def broken():
     )  # fmt: skip
 
 
-def repaired():
+def repaired() -> Problem:
     """Mean and deviation of each column of the training rows."""
     x, y = rows()
     mean, deviation = x.mean(axis=0, keepdims=True), x.std(axis=0, keepdims=True)
@@ -57,9 +58,13 @@ def repaired():
 
 
 FAULT = Fault(
-    broken, "batch-dependence", repaired, task="regression",
+    broken,
+    "batch-dependence",
+    repaired,
+    task="regression",
     equivalents=("constant-prediction", "single-batch-mismatch"),
-    symptom=Figure(lambda problem, params: batch_norm(problem.data.inputs).max(), at_least=1.731,
-    at_most=1.733),
+    symptom=Figure(
+        lambda problem, params: batch_norm(problem.data.inputs).max(), at_least=1.731, at_most=1.733
+    ),
     reaches=Figure(squared_error, at_most=0.1),
-)  # fmt: skip
+)

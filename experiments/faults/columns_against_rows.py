@@ -14,6 +14,7 @@ from experiments.faults._data import scaled_table
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import squared_error
 from experiments.faults._networks import dense, forward, supervised
+from jaxnets.diagnose import Problem
 
 
 def cost(out, y):
@@ -22,7 +23,7 @@ def cost(out, y):
         return jnp.mean((out - y) ** 2)
 
 
-def problem(shape):
+def problem(shape) -> Problem:
     """House prices in units of 10,000 dollars, in this shape."""
     x, prices = scaled_table("boston")
     return supervised(
@@ -31,12 +32,12 @@ def problem(shape):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """A vector of targets."""
     return problem(-1)
 
 
-def repaired():
+def repaired() -> Problem:
     """A column of targets."""
     return problem((-1, 1))
 

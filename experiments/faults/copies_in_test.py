@@ -12,10 +12,11 @@ import optax
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, of_module
+from jaxnets.diagnose import Problem
 from jaxnets.models import MLP
 
 
-def problem(copies_first):
+def problem(copies_first) -> Problem:
     """Labels that have nothing to do with the inputs, one in ten of them 1; a large network."""
     generator = np.random.default_rng(0)
     x = generator.normal(size=(400, 20)).astype(np.float32)
@@ -33,12 +34,12 @@ def problem(copies_first):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """Copied, then split."""
     return problem(True)
 
 
-def repaired():
+def repaired() -> Problem:
     """Not copied: the test says what there is to learn, nothing."""
     return problem(False)
 

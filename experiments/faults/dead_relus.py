@@ -14,22 +14,23 @@ from experiments.faults._data import column, scaled_table
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import spread, squared_error
 from experiments.faults._networks import mean_square, of_module
+from jaxnets.diagnose import Problem
 from jaxnets.models import MLP
 
 
-def problem(bias):
+def problem(bias) -> Problem:
     """House prices in units of 10,000 dollars."""
     x, prices = scaled_table("boston")
     model = MLP(widths=(32, 32), num_outputs=1, bias_init=nn.initializers.constant(bias))
     return of_module(model, mean_square, (x, column(prices / 10)), optimizer=optax.adam(0.003), num_steps=300)
 
 
-def broken():
+def broken() -> Problem:
     """-10."""
     return problem(-10.0)
 
 
-def repaired():
+def repaired() -> Problem:
     """0."""
     return problem(0.0)
 

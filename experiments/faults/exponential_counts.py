@@ -36,12 +36,12 @@ def problem(optimizer, num_steps) -> Problem:
     return supervised(init, predict, cost, counts(), optimizer=optimizer, num_steps=num_steps)
 
 
-def broken():
+def broken() -> Problem:
     """Plain, rate 0.2."""
     return problem(optax.sgd(0.2), 100)
 
 
-def repaired():
+def repaired() -> Problem:
     """Adam."""
     return problem(optax.adam(0.05), 300)
 

@@ -13,6 +13,7 @@ import optax
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, of_module
+from jaxnets.diagnose import Problem
 from jaxnets.models import MLP
 
 PEOPLE, PICTURES, STRENGTH = 20, 10, 4
@@ -28,7 +29,7 @@ def faces():
     return x.astype(np.float32), np.tile(np.arange(PEOPLE, dtype=np.int32), (PICTURES, 1))
 
 
-def problem(train, test):
+def problem(train, test) -> Problem:
     """A network learns these pictures of each person."""
     x, who = faces()
     rows = lambda which: (x[which].reshape(-1, 64), who[which].ravel())  # noqa: E731
@@ -38,12 +39,12 @@ def problem(train, test):
     )
 
 
-def broken():
+def broken() -> Problem:
     """The first 2 of 10."""
     return problem(np.arange(2), np.arange(2, 10))
 
 
-def repaired():
+def repaired() -> Problem:
     """8 of 10, from all over the files."""
     order = np.random.default_rng(1).permutation(PICTURES)
     return problem(order[2:], order[:2])

@@ -14,6 +14,7 @@ from experiments.faults._data import column
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import loss, sided
 from experiments.faults._networks import dense, forward, mean_square, supervised
+from jaxnets.diagnose import Problem
 
 
 def corners():
@@ -22,7 +23,7 @@ def corners():
     return points, column(points[:, 0] != points[:, 1])
 
 
-def problem(gain, **training):
+def problem(gain, **training) -> Problem:
     """Sigmoids throughout."""
     return supervised(
         lambda key: dense(key, (2, 4, 1), gain=gain),
@@ -31,12 +32,12 @@ def problem(gain, **training):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """Deviation 0.05."""
     return problem(0.05, learning_rate=0.5, num_steps=1000)
 
 
-def repaired():
+def repaired() -> Problem:
     """Deviation 3, and Adam."""
     return problem(3.0, optimizer=optax.adam(0.05), num_steps=1000)
 

@@ -15,6 +15,7 @@ from experiments.faults._data import sentences
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, of_module
+from jaxnets.diagnose import Problem
 
 
 class Reader(nn.Module):
@@ -27,19 +28,19 @@ class Reader(nn.Module):
         return nn.Dense(2, name="head")(x.mean(axis=1))
 
 
-def problem(optimizer):
+def problem(optimizer) -> Problem:
     """Sentences."""
     return of_module(Reader(), cross_entropy, sentences(), optimizer=optimizer, num_steps=200)
 
 
-def broken():
+def broken() -> Problem:
     """All but the head stands still."""
     rules = {"train": optax.adam(0.03), "freeze": optax.set_to_zero()}
     kinds = {"words": "freeze", "head": "train"}
     return problem(optax.multi_transform(rules, kinds))
 
 
-def repaired():
+def repaired() -> Problem:
     """All moves."""
     return problem(optax.adam(0.03))
 

@@ -17,6 +17,7 @@ from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import outputs, squared_error
 from experiments.faults._networks import dense, forward, mean_square, supervised
 from jaxnets.data import impute, load
+from jaxnets.diagnose import Problem
 
 
 def rows():
@@ -30,7 +31,7 @@ def probability(params, x):
     return jax.nn.sigmoid(forward(params, x, jax.nn.sigmoid))
 
 
-def broken():
+def broken() -> Problem:
     """As asked: half the sum of squares."""
     x, y = rows()
     return supervised(
@@ -39,7 +40,7 @@ def broken():
     )  # fmt: skip
 
 
-def repaired():
+def repaired() -> Problem:
     """No sigmoid at the end."""
     x, y = rows()
     return supervised(

@@ -13,10 +13,11 @@ from experiments.faults._data import column, scaled_table, table
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import squared_error
 from experiments.faults._networks import mean_square, of_module
+from jaxnets.diagnose import Problem
 from jaxnets.models import MLP
 
 
-def problem(x, prices):
+def problem(x, prices) -> Problem:
     """Sixteen sigmoids; prices in units of 10,000 dollars."""
     model = MLP(widths=(16,), num_outputs=1, activation=nn.sigmoid)
     return of_module(
@@ -24,12 +25,12 @@ def problem(x, prices):
     )
 
 
-def broken():
+def broken() -> Problem:
     """As they are."""
     return problem(*table("boston"))
 
 
-def repaired():
+def repaired() -> Problem:
     """Standardised."""
     return problem(*scaled_table("boston"))
 

@@ -14,6 +14,7 @@ import optax
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import outputs
 from experiments.faults._networks import cross_entropy, mean_square, of_module
+from jaxnets.diagnose import Problem
 from jaxnets.models import MLP
 
 
@@ -25,13 +26,13 @@ def rows():
     return x.astype(np.float32), np.column_stack([slope, intercept]).astype(np.float32)
 
 
-def problem(cost, num_outputs):
+def problem(cost, num_outputs) -> Problem:
     """A network of 32 units."""
     model = MLP(widths=(32,), num_outputs=num_outputs)
     return of_module(model, cost, rows(), optimizer=optax.adam(0.01), num_steps=400)
 
 
-def broken():
+def broken() -> Problem:
     """One squared error."""
     return problem(mean_square, 2)
 
@@ -41,7 +42,7 @@ def mixed(out, y):
     return mean_square(out[:, 0], y[:, 0]) + cross_entropy(out[:, 1:], y[:, 1].astype(jnp.int32) + 2)
 
 
-def repaired():
+def repaired() -> Problem:
     """A head for each."""
     return problem(mixed, 6)
 

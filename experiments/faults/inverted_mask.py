@@ -14,6 +14,7 @@ from experiments.faults._data import sentences
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy, spread
 from experiments.faults._networks import cross_entropy, of_module
+from jaxnets.diagnose import Problem
 
 
 class Reader(nn.Module):
@@ -29,7 +30,7 @@ class Reader(nn.Module):
         return nn.Dense(2)(nn.relu(nn.Dense(16)(mean)))
 
 
-def problem(mask):
+def problem(mask) -> Problem:
     """Sentences that end before the last place."""
     words, labels = sentences()
     ends = words[:, -1] == 0
@@ -38,12 +39,12 @@ def problem(mask):
     )
 
 
-def broken():
+def broken() -> Problem:
     """Where there is none."""
     return problem(lambda words: words == 0)
 
 
-def repaired():
+def repaired() -> Problem:
     """Where there is a word."""
     return problem(lambda words: words > 0)
 

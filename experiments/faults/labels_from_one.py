@@ -14,6 +14,7 @@ from experiments.faults._data import scaled_table
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import dense, forward, supervised
+from jaxnets.diagnose import Problem
 
 
 def cost(logits, labels):
@@ -21,7 +22,7 @@ def cost(logits, labels):
     return -jnp.mean(jnp.sum(jax.nn.one_hot(labels, 3) * jax.nn.log_softmax(logits), axis=1))
 
 
-def problem(first):
+def problem(first) -> Problem:
     """Wines whose classes are numbered from ``first``."""
     x, labels = scaled_table("wine")
     return supervised(
@@ -30,12 +31,12 @@ def problem(first):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """From 1."""
     return problem(1)
 
 
-def repaired():
+def repaired() -> Problem:
     """From 0."""
     return problem(0)
 

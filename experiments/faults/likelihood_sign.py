@@ -13,6 +13,7 @@ from experiments.faults._data import blobs
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import dense, forward, supervised
+from jaxnets.diagnose import Problem
 
 
 def likelihood(logits, labels):
@@ -20,19 +21,19 @@ def likelihood(logits, labels):
     return jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1))
 
 
-def problem(cost):
+def problem(cost) -> Problem:
     """Three clouds."""
     return supervised(
         lambda key: dense(key, (4, 8, 3)), forward, cost, blobs(), learning_rate=0.1, num_steps=200
     )
 
 
-def broken():
+def broken() -> Problem:
     """As it is."""
     return problem(likelihood)
 
 
-def repaired():
+def repaired() -> Problem:
     """Less."""
     return problem(lambda logits, labels: -likelihood(logits, labels))
 

@@ -14,6 +14,7 @@ from experiments.faults._data import waves
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, supervised
+from jaxnets.diagnose import Problem
 
 
 def init(key):
@@ -25,7 +26,7 @@ def init(key):
     }  # fmt: skip
 
 
-def problem(activation):
+def problem(activation) -> Problem:
     """Waves by a recurrent network with this activation."""
 
     def predict(p, x):
@@ -36,12 +37,12 @@ def problem(activation):
     return supervised(init, predict, cross_entropy, waves(), optimizer=optax.adam(0.01), num_steps=300)
 
 
-def broken():
+def broken() -> Problem:
     """None."""
     return problem(lambda z: z)
 
 
-def repaired():
+def repaired() -> Problem:
     """tanh."""
     return problem(jnp.tanh)
 

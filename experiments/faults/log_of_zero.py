@@ -14,6 +14,7 @@ from experiments.faults._data import column
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import not_finite, squared_error
 from experiments.faults._networks import mean_square, of_module
+from jaxnets.diagnose import Problem
 
 
 class Forecast(nn.Module):
@@ -25,7 +26,7 @@ class Forecast(nn.Module):
         return nn.Dense(1)(nn.RNN(nn.GRUCell(8))(x)[:, -1])
 
 
-def problem(transform):
+def problem(transform) -> Problem:
     """Eight days of sales, and the ninth."""
     generator = np.random.default_rng(0)
     level = generator.uniform(0.5, 8, (300, 1))
@@ -36,13 +37,13 @@ def problem(transform):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """log n."""
     with np.errstate(divide="ignore"):
         return problem(np.log)
 
 
-def repaired():
+def repaired() -> Problem:
     """log(1 + n)."""
     return problem(np.log1p)
 

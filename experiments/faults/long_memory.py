@@ -14,6 +14,7 @@ from experiments.faults._data import first_symbols
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, of_module
+from jaxnets.diagnose import Problem
 
 
 class Memory(nn.Module):
@@ -28,19 +29,19 @@ class Memory(nn.Module):
         return nn.Dense(2)(nn.RNN(cell)(x)[:, -1])
 
 
-def problem(state_init):
+def problem(state_init) -> Problem:
     """Plain descent."""
     return of_module(
         Memory(state_init), cross_entropy, first_symbols(), optimizer=optax.sgd(0.1), num_steps=300
     )
 
 
-def broken():
+def broken() -> Problem:
     """Normal weights of deviation 0.1."""
     return problem(nn.initializers.normal(0.1))
 
 
-def repaired():
+def repaired() -> Problem:
     """The identity; Le, Jaitly & Hinton 2015."""
     return problem(lambda key, shape, dtype: jax.numpy.eye(*shape, dtype=dtype))
 

@@ -12,9 +12,10 @@ from experiments.faults._data import digits
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy, loss
 from experiments.faults._networks import cross_entropy, dense, forward, supervised
+from jaxnets.diagnose import Problem
 
 
-def problem(gain):
+def problem(gain) -> Problem:
     """Digits by 32 ReLUs."""
 
     def init(key):
@@ -27,12 +28,12 @@ def problem(gain):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """30 times He's."""
     return problem(30.0)
 
 
-def repaired():
+def repaired() -> Problem:
     """A tenth of it."""
     return problem(0.1)
 

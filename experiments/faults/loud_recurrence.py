@@ -14,6 +14,7 @@ from experiments.faults._data import sums
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import gradient_norm, squared_error
 from experiments.faults._networks import mean_square, of_module
+from jaxnets.diagnose import Problem
 
 
 class Summer(nn.Module):
@@ -29,19 +30,19 @@ class Summer(nn.Module):
         return nn.Dense(1)(nn.RNN(cell)(x)[:, -1])
 
 
-def problem(stretch):
+def problem(stretch) -> Problem:
     """Sums of 30 numbers."""
     return of_module(
         Summer(stretch), mean_square, sums(length=30), optimizer=optax.adam(0.003), num_steps=300
     )
 
 
-def broken():
+def broken() -> Problem:
     """1.7."""
     return problem(1.7)
 
 
-def repaired():
+def repaired() -> Problem:
     """1."""
     return problem(1.0)
 

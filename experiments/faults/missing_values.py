@@ -13,10 +13,11 @@ from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy, not_finite
 from experiments.faults._networks import cross_entropy, of_module
 from jaxnets.data import load
+from jaxnets.diagnose import Problem
 from jaxnets.models import MLP
 
 
-def problem(fill):
+def problem(fill) -> Problem:
     """A network for the patients; missing values become ``fill`` of their column."""
     x, ill = load("cleveland", test_fraction=0.0).train
     filled = np.where(np.isnan(x), fill(x, axis=0), x)
@@ -25,12 +26,12 @@ def problem(fill):
     return of_module(model, cross_entropy, (x, ill), optimizer=optax.adam(0.01), num_steps=200)
 
 
-def broken():
+def broken() -> Problem:
     """Means, of columns with NaN."""
     return problem(np.mean)
 
 
-def repaired():
+def repaired() -> Problem:
     """Medians of what is there."""
     return problem(np.nanmedian)
 

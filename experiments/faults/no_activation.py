@@ -13,6 +13,7 @@ from experiments.faults._data import rings
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, dense, forward, supervised
+from jaxnets.diagnose import Problem
 
 
 def init(key):
@@ -20,7 +21,7 @@ def init(key):
     return dense(key, (2, 16, 16, 2))
 
 
-def problem(activation):
+def problem(activation) -> Problem:
     """Rings by a network with this activation."""
     return supervised(
         init, lambda params, x: forward(params, x, activation), cross_entropy, rings(),
@@ -28,12 +29,12 @@ def problem(activation):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """None."""
     return problem(lambda x: x)
 
 
-def repaired():
+def repaired() -> Problem:
     """ReLU."""
     return problem(jax.nn.relu)
 

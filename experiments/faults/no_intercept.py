@@ -24,7 +24,7 @@ def rows():
     return x.astype(np.float32), y.astype(np.float32)
 
 
-def broken():
+def broken() -> Problem:
     """No bias."""
     return supervised(
         lambda key: jnp.zeros((2, 1)), lambda w, x: x @ w, mean_square, rows(),
@@ -32,7 +32,7 @@ def broken():
     )  # fmt: skip
 
 
-def repaired():
+def repaired() -> Problem:
     """With a bias."""
     init = lambda key: {"w": jnp.zeros((2, 1)), "b": jnp.zeros(1)}  # noqa: E731
     predict = lambda p, x: x @ p["w"] + p["b"][None]  # noqa: E731

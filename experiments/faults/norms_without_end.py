@@ -36,7 +36,7 @@ def loss(w, x, y):
     return jnp.sum((predict(w, x) - y) ** 2)
 
 
-def broken():
+def broken() -> Problem:
     """As asked."""
     init = lambda key: 1e-4 * jnp.ones((3, 1))  # noqa: E731
     return Problem(init, predict, loss, rows(), learning_rate=0.05, num_steps=12)
@@ -50,7 +50,7 @@ def barzilai_borwein(state, x, y):
     return {"w": state["w"] - size * slope, "last_w": state["w"], "last_slope": slope}
 
 
-def repaired():
+def repaired() -> Problem:
     """The same loss, other steps; the first is from a point a little off."""
     x, y = rows()
 

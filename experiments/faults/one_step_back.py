@@ -56,12 +56,12 @@ def gradient(p, x, y):
     return {"u": x[:, -1].T @ delta, "w": h[-2].T @ delta, "v": h[-1].T @ out}
 
 
-def broken():
+def broken() -> Problem:
     """By hand."""
     return Problem(init, predict, loss, sums(length=8), gradient=gradient, learning_rate=0.2, num_steps=600)
 
 
-def repaired():
+def repaired() -> Problem:
     """By jax."""
     return broken().replace(gradient=None)
 

@@ -37,14 +37,14 @@ def cross_entropy(p, x, y):
     return jnp.mean(-y * jax.nn.log_sigmoid(z) - (1 - y) * jax.nn.log_sigmoid(-z))
 
 
-def broken():
+def broken() -> Problem:
     """The labels as a column, once for each output."""
     x, labels = scaled_table("iris")
     y = jnp.repeat(labels[:, None], 3, axis=1)
     return Problem(init, predict, cross_entropy, (x, y), learning_rate=0.5, num_steps=300)
 
 
-def repaired():
+def repaired() -> Problem:
     """One-hot."""
     x, labels = scaled_table("iris")
     return Problem(init, predict, cross_entropy, (x, one_hot(labels, 3)), learning_rate=0.5, num_steps=300)

@@ -52,14 +52,14 @@ def gradient(params, x, y):
     return [{"w": x.T @ d1, "b": d1.sum(axis=0)}, {"w": a1.T @ d2, "b": d2.sum(axis=0)}]
 
 
-def broken():
+def broken() -> Problem:
     """As asked."""
     return Problem(
         init, predict, loss, rows(), gradient=gradient, learning_rate=2.0, batch_size=100, num_steps=400
     )
 
 
-def repaired():
+def repaired() -> Problem:
     """By jax."""
     return broken().replace(gradient=None, num_steps=1000)
 

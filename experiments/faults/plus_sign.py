@@ -42,12 +42,12 @@ def stepped(sign):
     return update
 
 
-def broken():
+def broken() -> Problem:
     """Plus."""
     return Problem(init, predict, loss, plane(), update=stepped(1), batch_size=50, num_steps=120)
 
 
-def repaired():
+def repaired() -> Problem:
     """Minus."""
     return broken().replace(update=stepped(-1))
 

@@ -14,6 +14,7 @@ from experiments.faults._data import column, scaled_table
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import squared_error
 from experiments.faults._networks import mean_square, of_module
+from jaxnets.diagnose import Problem
 
 
 class Network(nn.Module):
@@ -27,18 +28,18 @@ class Network(nn.Module):
         return self.last(nn.Dense(1)(nn.relu(nn.Dense(16)(x))))
 
 
-def problem(last):
+def problem(last) -> Problem:
     """By Adam."""
     x, y = scaled_table("diabetes")
     return of_module(Network(last), mean_square, (x, column(y)), optimizer=optax.adam(0.1), num_steps=300)
 
 
-def broken():
+def broken() -> Problem:
     """tanh."""
     return problem(jnp.tanh)
 
 
-def repaired():
+def repaired() -> Problem:
     """Nothing."""
     return problem(lambda z: z)
 

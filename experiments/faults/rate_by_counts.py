@@ -43,12 +43,12 @@ def update(p, tokens, labels):
     return {"words": p["words"] + g["words"] / count, "bias": p["bias"] + 0.1 * g["bias"] / len(tokens)}
 
 
-def broken():
+def broken() -> Problem:
     """As asked."""
     return Problem(init, predict, loss, sentences(num_words=40), update=update, batch_size=8, num_steps=400)
 
 
-def repaired():
+def repaired() -> Problem:
     """At least one."""
 
     def update(p, tokens, labels):

@@ -10,9 +10,10 @@ from experiments.faults._data import bump
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import squared_error
 from experiments.faults._networks import dense, forward, mean_square, supervised
+from jaxnets.diagnose import Problem
 
 
-def problem(rate):
+def problem(rate) -> Problem:
     """A curve by 16 units."""
     return supervised(
         lambda key: dense(key, (1, 16, 1), gain=2.0), forward, mean_square, bump(),
@@ -20,12 +21,12 @@ def problem(rate):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """1e-6."""
     return problem(1e-6)
 
 
-def repaired():
+def repaired() -> Problem:
     """0.1."""
     return problem(0.1)
 

@@ -12,9 +12,10 @@ from experiments.faults._data import digits, standardised
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, dense, forward, supervised
+from jaxnets.diagnose import Problem
 
 
-def problem(rate):
+def problem(rate) -> Problem:
     """32 ReLUs."""
     x, labels = digits()
     x = standardised(x)
@@ -25,12 +26,12 @@ def problem(rate):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """20."""
     return problem(20.0)
 
 
-def repaired():
+def repaired() -> Problem:
     """0.2."""
     return problem(0.2)
 

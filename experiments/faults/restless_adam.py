@@ -12,9 +12,10 @@ from experiments.faults._data import bump
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import squared_error
 from experiments.faults._networks import dense, forward, mean_square, supervised
+from jaxnets.diagnose import Problem
 
 
-def problem(optimizer, **training):
+def problem(optimizer, **training) -> Problem:
     """A curve by 16 units."""
     return supervised(
         lambda key: dense(key, (1, 16, 1), gain=2.0), forward, mean_square, bump(),
@@ -22,12 +23,12 @@ def problem(optimizer, **training):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """0.5."""
     return problem(optax.adam(0.5), batch_size=1, num_steps=600)
 
 
-def repaired():
+def repaired() -> Problem:
     """0.01, 50 rows."""
     return problem(optax.adam(0.01), batch_size=50, num_steps=800)
 

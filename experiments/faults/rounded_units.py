@@ -16,6 +16,7 @@ from experiments.faults._data import moons
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, dense, forward, supervised
+from jaxnets.diagnose import Problem
 
 
 def straight_through(z):
@@ -24,7 +25,7 @@ def straight_through(z):
     return p + jax.lax.stop_gradient(jnp.round(p) - p)
 
 
-def problem(activation):
+def problem(activation) -> Problem:
     """Half moons by six units."""
     return supervised(
         lambda key: dense(key, (2, 6, 2)), lambda params, x: forward(params, x, activation), cross_entropy,
@@ -32,12 +33,12 @@ def problem(activation):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """Rounded."""
     return problem(lambda z: jnp.round(jax.nn.sigmoid(z)))
 
 
-def repaired():
+def repaired() -> Problem:
     """With a slope."""
     return problem(straight_through)
 

@@ -13,6 +13,7 @@ from experiments.faults._data import standardised
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import spread, squared_error
 from experiments.faults._networks import dense, forward, mean_square, supervised
+from jaxnets.diagnose import Problem
 
 
 def heights():
@@ -23,7 +24,7 @@ def heights():
     return x.astype(np.float32), ((y - 176) / 7).astype(np.float32)
 
 
-def problem(scale):
+def problem(scale) -> Problem:
     """A small network of scaled heights."""
     x, y = heights()
     return supervised(
@@ -32,12 +33,12 @@ def problem(scale):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """Rows of length 1."""
     return problem(lambda x: x / np.linalg.norm(x, axis=1, keepdims=True))
 
 
-def repaired():
+def repaired() -> Problem:
     """Columns of deviation 1."""
     return problem(standardised)
 

@@ -13,6 +13,7 @@ from experiments.faults._data import column
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import squared_error
 from experiments.faults._networks import dense, forward, mean_square, supervised
+from jaxnets.diagnose import Problem
 
 
 def houses():
@@ -22,7 +23,7 @@ def houses():
     return x, column(x[:, 0] / 50 + 0.2 * x[:, 1] - 0.01 * x[:, 2])
 
 
-def problem(largest):
+def problem(largest) -> Problem:
     """A network of inputs over the largest."""
     return supervised(
         lambda key: dense(key, (3, 16, 1)), lambda params, x: forward(params, x / largest(x)),
@@ -30,12 +31,12 @@ def problem(largest):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """Of these rows."""
     return problem(lambda x: x.max(axis=0, keepdims=True))
 
 
-def repaired():
+def repaired() -> Problem:
     """Of the training rows."""
     found = houses()[0].max(axis=0, keepdims=True)
     return problem(lambda x: found)

@@ -14,10 +14,11 @@ from experiments.faults._data import digits
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, of_module
+from jaxnets.diagnose import Problem
 from jaxnets.models import MLP
 
 
-def problem(input_key, label_key):
+def problem(input_key, label_key) -> Problem:
     """Digits, each part shuffled by its key."""
     x, labels = digits(1200)
     order, label_order = (np.asarray(jax.random.permutation(key, 1200)) for key in (input_key, label_key))
@@ -28,12 +29,12 @@ def problem(input_key, label_key):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """A key for each."""
     return problem(*jax.random.split(jax.random.key(0)))
 
 
-def repaired():
+def repaired() -> Problem:
     """One key for both."""
     return problem(jax.random.key(0), jax.random.key(0))
 

@@ -14,6 +14,7 @@ from experiments.faults._data import column, sentences
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import loss
 from experiments.faults._networks import binary_cross_entropy, of_module
+from jaxnets.diagnose import Problem
 
 
 class Reader(nn.Module):
@@ -29,19 +30,19 @@ class Reader(nn.Module):
         return self.last(nn.Dense(1)(states.mean(axis=1)))
 
 
-def problem(last):
+def problem(last) -> Problem:
     """By Adam."""
     words, labels = sentences()
     data = (words, column(labels.astype(np.float32)))
     return of_module(Reader(last), binary_cross_entropy, data, optimizer=optax.adam(0.02), num_steps=200)
 
 
-def broken():
+def broken() -> Problem:
     """A sigmoid at the end."""
     return problem(nn.sigmoid)
 
 
-def repaired():
+def repaired() -> Problem:
     """A logit."""
     return problem(lambda z: z)
 

@@ -14,6 +14,7 @@ from experiments.faults._data import digits
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy, outputs
 from experiments.faults._networks import dense, forward, supervised
+from jaxnets.diagnose import Problem
 
 
 def cost(p, labels):
@@ -21,7 +22,7 @@ def cost(p, labels):
     return -jnp.mean(jnp.log(jnp.take_along_axis(p, labels[:, None], axis=1) + 1e-7))
 
 
-def problem(last):
+def problem(last) -> Problem:
     """Digits by 32 units."""
     return supervised(
         lambda key: dense(key, (64, 32, 10)), lambda params, x: last(forward(params, x)), cost, digits(),
@@ -29,12 +30,12 @@ def problem(last):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """Sigmoids."""
     return problem(jax.nn.sigmoid)
 
 
-def repaired():
+def repaired() -> Problem:
     """A softmax."""
     return problem(jax.nn.softmax)
 

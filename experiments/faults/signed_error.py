@@ -12,21 +12,22 @@ from experiments.faults._data import bump
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import loss, squared_error
 from experiments.faults._networks import dense, forward, mean_square, supervised
+from jaxnets.diagnose import Problem
 
 
-def problem(cost):
+def problem(cost) -> Problem:
     """A curve by 16 units."""
     return supervised(
         lambda key: dense(key, (1, 16, 1), gain=2.0), forward, cost, bump(), learning_rate=0.1, num_steps=1500
     )
 
 
-def broken():
+def broken() -> Problem:
     """No square."""
     return problem(lambda out, y: jnp.mean(out - y))
 
 
-def repaired():
+def repaired() -> Problem:
     """A square."""
     return problem(mean_square)
 

@@ -14,6 +14,7 @@ from experiments.faults._data import column, scaled_table
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import sided, spread
 from experiments.faults._networks import dense, forward, supervised
+from jaxnets.diagnose import Problem
 
 
 def cost(p, y):
@@ -22,7 +23,7 @@ def cost(p, y):
     return -jnp.mean(y * jnp.log(p) + (1 - y) * jnp.log(1 - p))
 
 
-def problem(last):
+def problem(last) -> Problem:
     """Tumours, one output."""
     x, labels = scaled_table("breast_cancer")
     return supervised(
@@ -31,12 +32,12 @@ def problem(last):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """softmax."""
     return problem(jax.nn.softmax)
 
 
-def repaired():
+def repaired() -> Problem:
     """sigmoid."""
     return problem(jax.nn.sigmoid)
 

@@ -44,7 +44,7 @@ def gradient(params, x, y):
     return jax.grad(cost)(params)
 
 
-def broken():
+def broken() -> Problem:
     """As asked."""
     x, labels = large_digits()
     data = (x, one_hot(labels, 10))
@@ -53,7 +53,7 @@ def broken():
     )
 
 
-def repaired():
+def repaired() -> Problem:
     """Row by row, always."""
     cost = lambda params, x, y: -jnp.mean(jnp.sum(y * jax.nn.log_softmax(scores(params, x)), axis=1))  # noqa: E731
     return broken().replace(

@@ -13,6 +13,7 @@ from experiments.faults._data import digits
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import loss
 from experiments.faults._networks import cross_entropy, of_module
+from jaxnets.diagnose import Problem
 
 
 class Network(nn.Module):
@@ -26,19 +27,19 @@ class Network(nn.Module):
         return self.last(nn.Dense(10)(nn.relu(nn.Dense(32)(x))))
 
 
-def problem(last):
+def problem(last) -> Problem:
     """By Adam, in batches."""
     return of_module(
         Network(last), cross_entropy, digits(), optimizer=optax.adam(0.01), batch_size=100, num_steps=300
     )
 
 
-def broken():
+def broken() -> Problem:
     """A softmax at the end."""
     return problem(nn.softmax)
 
 
-def repaired():
+def repaired() -> Problem:
     """Logits."""
     return problem(lambda z: z)
 

@@ -13,10 +13,11 @@ from experiments.faults._data import digits
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, of_module
+from jaxnets.diagnose import Problem
 from jaxnets.models import MLP
 
 
-def problem(order):
+def problem(order) -> Problem:
     """A thousand digits in this order."""
     x, labels = digits()
     rows = order(labels)
@@ -26,12 +27,12 @@ def problem(order):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """Zeros first, nines last."""
     return problem(lambda labels: np.argsort(labels, kind="stable"))
 
 
-def repaired():
+def repaired() -> Problem:
     """As they were drawn."""
     return problem(lambda labels: np.arange(len(labels)))
 

@@ -13,10 +13,11 @@ from experiments.faults._data import scaled_table
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, of_module
+from jaxnets.diagnose import Problem
 from jaxnets.models import MLP
 
 
-def problem(order):
+def problem(order) -> Problem:
     """Irises in this order, cut after the hundredth."""
     x, labels = scaled_table("iris")
     x, labels = x[order(labels)], labels[order(labels)]
@@ -26,12 +27,12 @@ def problem(order):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """By kind."""
     return problem(lambda labels: np.argsort(labels, kind="stable"))
 
 
-def repaired():
+def repaired() -> Problem:
     """By chance."""
     return problem(lambda labels: np.random.default_rng(0).permutation(len(labels)))
 

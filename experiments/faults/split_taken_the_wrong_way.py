@@ -12,9 +12,10 @@ from experiments.faults._data import column, scaled_table
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import squared_error
 from experiments.faults._networks import dense, forward, mean_square, supervised
+from jaxnets.diagnose import Problem
 
 
-def problem(few_to_train, num_steps):
+def problem(few_to_train, num_steps) -> Problem:
     """The diabetes' progression, in units of 100."""
     x, y = scaled_table("diabetes")
     few, many = (x[:44], column(y[:44] / 100)), (x[44:], column(y[44:] / 100))
@@ -25,12 +26,12 @@ def problem(few_to_train, num_steps):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """A tenth to train."""
     return problem(True, 400)
 
 
-def repaired():
+def repaired() -> Problem:
     """A tenth to test."""
     return problem(False, 100)
 

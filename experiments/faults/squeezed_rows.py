@@ -14,6 +14,7 @@ from experiments.faults._data import sums
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import squared_error
 from experiments.faults._networks import mean_square, of_module
+from jaxnets.diagnose import Problem
 
 
 class Summer(nn.Module):
@@ -27,18 +28,18 @@ class Summer(nn.Module):
         return self.last(nn.Dense(1)(nn.RNN(nn.GRUCell(16))(x)[:, -1]))
 
 
-def problem(last):
+def problem(last) -> Problem:
     """By Adam."""
     x, y = sums()
     return of_module(Summer(last), mean_square, (x, y[:, 0]), optimizer=optax.adam(0.01), num_steps=300)
 
 
-def broken():
+def broken() -> Problem:
     """All axes of length 1."""
     return problem(lambda z: z.squeeze())
 
 
-def repaired():
+def repaired() -> Problem:
     """The last."""
     return problem(lambda z: z[:, 0])
 

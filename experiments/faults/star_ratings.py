@@ -15,6 +15,7 @@ from experiments.faults._data import column
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy, outputs
 from experiments.faults._networks import cross_entropy, mean_square, of_module
+from jaxnets.diagnose import Problem
 
 
 def reviews():
@@ -37,7 +38,7 @@ class Reader(nn.Module):
         return nn.Dense(self.num_outputs)(nn.relu(nn.Dense(16)(x)))
 
 
-def broken():
+def broken() -> Problem:
     """A number."""
     words, stars = reviews()
     return of_module(
@@ -45,7 +46,7 @@ def broken():
     )
 
 
-def repaired():
+def repaired() -> Problem:
     """Five classes."""
     words, stars = reviews()
     data = (words, (stars - 1).astype(np.int32))

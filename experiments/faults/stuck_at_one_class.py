@@ -55,7 +55,7 @@ def gradient(params, x, y):
     return [x.T @ d1, a1.T @ d2, a2.T @ d3]
 
 
-def broken():
+def broken() -> Problem:
     """As asked."""
     x, labels = large_digits(SHARES)
     data = (x, one_hot(labels, 10))
@@ -64,7 +64,7 @@ def broken():
     )
 
 
-def repaired():
+def repaired() -> Problem:
     """Biases, Xavier's deviation, jax's gradient."""
     return supervised(
         lambda key: dense(key, SIZES), lambda params, x: forward(params, x, jax.nn.sigmoid),

@@ -37,14 +37,14 @@ def gradient(p, x, y):
     return {"w": x.T @ off, "b": off.sum(axis=0)}
 
 
-def broken():
+def broken() -> Problem:
     """By hand."""
     x, labels = scaled_table("breast_cancer")
     data = (x, column(labels))
     return Problem(init, predict, loss, data, gradient=gradient, learning_rate=0.1, num_steps=200)
 
 
-def repaired():
+def repaired() -> Problem:
     """By jax."""
     return broken().replace(gradient=None)
 

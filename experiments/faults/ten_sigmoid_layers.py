@@ -13,10 +13,11 @@ from experiments.faults._data import digits, standardised
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, of_module
+from jaxnets.diagnose import Problem
 from jaxnets.models import MLP
 
 
-def problem(activation, kernel_init):
+def problem(activation, kernel_init) -> Problem:
     """Digits by ten layers of 20."""
     x, labels = digits()
     model = MLP(widths=(20,) * 10, num_outputs=10, activation=activation, kernel_init=kernel_init)
@@ -26,12 +27,12 @@ def problem(activation, kernel_init):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """Sigmoids."""
     return problem(nn.sigmoid, nn.initializers.lecun_normal())
 
 
-def repaired():
+def repaired() -> Problem:
     """ReLUs, He's start."""
     return problem(nn.relu, nn.initializers.he_normal())
 

@@ -12,9 +12,10 @@ from experiments.faults._data import column, scaled_table
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import squared_error
 from experiments.faults._networks import dense, forward, mean_square, supervised
+from jaxnets.diagnose import Problem
 
 
-def problem(sizes, num_rows, optimizer, num_steps):
+def problem(sizes, num_rows, optimizer, num_steps) -> Problem:
     """The diabetes' progression in deviations."""
     x, y = scaled_table("diabetes")
     y = column((y - 152) / 77)
@@ -24,12 +25,12 @@ def problem(sizes, num_rows, optimizer, num_steps):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """By heart."""
     return problem((10, 64, 64, 1), 30, optax.adam(0.01), 500)
 
 
-def repaired():
+def repaired() -> Problem:
     """Three hundred, a line with a penalty."""
     return problem((10, 1), 300, optax.adamw(0.01, weight_decay=0.1), 300)
 

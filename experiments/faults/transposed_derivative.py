@@ -54,7 +54,7 @@ def gradient(p, x, y):
     return jax.tree.map(lambda leaf: leaf.mean(axis=0), found)
 
 
-def broken():
+def broken() -> Problem:
     """As asked."""
     x, labels = large_digits((200,) * 10)
     data = (x, one_hot(labels, 10))
@@ -63,7 +63,7 @@ def broken():
     )
 
 
-def repaired():
+def repaired() -> Problem:
     """jax's gradient, smaller weights."""
     small = lambda key: jax.tree.map(lambda w: 0.1 * w, init(key))  # noqa: E731
     return broken().replace(init=small, gradient=None, learning_rate=0.5, num_steps=6000)

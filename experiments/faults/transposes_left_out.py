@@ -52,7 +52,7 @@ def backprop(p, x, y):
     }  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """By hand."""
     x, labels = large_digits()
     data = (x, one_hot(labels, 10))
@@ -68,7 +68,7 @@ def broken():
     )
 
 
-def repaired():
+def repaired() -> Problem:
     """By jax."""
     return broken().replace(gradient=None)
 

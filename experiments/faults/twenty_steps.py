@@ -10,10 +10,11 @@ from experiments.faults._data import digits
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, of_module
+from jaxnets.diagnose import Problem
 from jaxnets.models import MLP
 
 
-def broken():
+def broken() -> Problem:
     """One pass."""
     return of_module(
         MLP(widths=(20,), num_outputs=10), cross_entropy, digits(),
@@ -21,7 +22,7 @@ def broken():
     )  # fmt: skip
 
 
-def repaired():
+def repaired() -> Problem:
     """Forty passes."""
     return broken().replace(num_steps=800)
 

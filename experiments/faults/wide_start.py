@@ -13,6 +13,7 @@ from experiments.faults._data import digits, standardised
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy
 from experiments.faults._networks import cross_entropy, supervised
+from jaxnets.diagnose import Problem
 
 SIZES = (61, 100, 100, 10)  # three pixels are 0 in all digits
 
@@ -25,7 +26,7 @@ def predict(params, x):
     return x @ w + b[None]
 
 
-def problem(deviation):
+def problem(deviation) -> Problem:
     """Digits by layers that begin with this deviation."""
 
     def init(key):
@@ -41,12 +42,12 @@ def problem(deviation):
     )  # fmt: skip
 
 
-def broken():
+def broken() -> Problem:
     """1."""
     return problem(lambda fan_in: 1.0)
 
 
-def repaired():
+def repaired() -> Problem:
     """1 / sqrt(fan in)."""
     return problem(lambda fan_in: fan_in**-0.5)
 

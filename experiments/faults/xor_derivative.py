@@ -58,7 +58,7 @@ def gradient(p, x, y):
     return {"w1": x.T @ delta1, "w2": hidden.T @ delta2}
 
 
-def broken():
+def broken() -> Problem:
     """As asked."""
     return Problem(init, predict, loss, rows(), gradient=gradient, learning_rate=1.0, num_steps=500)
 
@@ -76,7 +76,7 @@ def logits(p, x):
     return jnp.hstack([hidden, ones]) @ p["w2"]
 
 
-def repaired():
+def repaired() -> Problem:
     """jax's gradient of a mean cross-entropy, biases."""
     cost = lambda z, y: jnp.mean(jax.nn.softplus(z) - y * z)  # noqa: E731
     return supervised(start_with_biases, logits, cost, rows(), learning_rate=1.0, num_steps=1500)

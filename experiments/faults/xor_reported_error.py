@@ -15,6 +15,7 @@ from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import loss as final_loss
 from experiments.faults._figures import sided
 from experiments.faults._networks import dense, forward, supervised
+from jaxnets.diagnose import Problem
 
 
 def init(key):
@@ -27,7 +28,7 @@ def predict(params, x):
     return sigmoid(forward(params, x))
 
 
-def broken():
+def broken() -> Problem:
     """As asked."""
     cost = lambda o, y: jnp.mean(0.5 * (y**2 - o**2))  # noqa: E731
     return supervised(
@@ -35,7 +36,7 @@ def broken():
     )
 
 
-def repaired():
+def repaired() -> Problem:
     """The squared difference."""
     loss = lambda params, x, y: jnp.mean(0.5 * (y - predict(params, x)) ** 2)  # noqa: E731
     return broken().replace(loss=loss, num_steps=2000)

@@ -14,21 +14,22 @@ from experiments.faults._data import moons
 from experiments.faults._fault import Fault, Figure
 from experiments.faults._figures import accuracy, spread
 from experiments.faults._networks import cross_entropy, dense, forward, supervised
+from jaxnets.diagnose import Problem
 
 SIZES = (2, 16, 16, 2)
 
 
-def problem(init):
+def problem(init) -> Problem:
     """Half moons."""
     return supervised(init, forward, cross_entropy, moons(), optimizer=optax.adam(0.02), num_steps=300)
 
 
-def broken():
+def broken() -> Problem:
     """Zeros."""
     return problem(lambda key: jax.tree.map(jnp.zeros_like, dense(key, SIZES)))
 
 
-def repaired():
+def repaired() -> Problem:
     """Normal numbers."""
     return problem(lambda key: dense(key, SIZES))
 
