@@ -1,0 +1,100 @@
+"""``python -m experiments.faults [NAME ...]``: diagnoses faults and healthy problems, and scores that."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Iterator
+
+import tyro
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from experiments import __main__ as command
+from experiments.faults import _fault
+from jaxnets import check
+
+USAGE = "python -m experiments.faults"
+RESULTS = pathlib.Path(__file__).parent / "RESULTS.md"
+
+
+@dataclasses.dataclass
+class Options:
+    """Diagnoses faults and healthy problems; without a name all of them, and the score goes to RESULTS.md."""
+
+    names: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Faults or healthy problems; all by default."""
+    seeds: int = 1
+    """How often each is diagnosed, from another initialisation."""
+    broken: bool = False
+    """Only the faults."""
+    healthy: bool = False
+    """Only the healthy problems."""
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the command line; the result is the exit status."""
+    try:
+        wanted = command._parse_or_refuse(Options, USAGE, Options.__doc__, arguments)
+        check.count("--seeds", wanted.seeds, 1)
+        return _score(wanted)
+    except check.InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _score(wanted: Options) -> int:
+    # Imported here, so that refusing takes no second.
+    from experiments import _report
+    from experiments.faults import _healthy, _score
+
+    names = _chosen(wanted, _fault.names(), list(_healthy.PROBLEMS))
+    command.configure("float32")
+    judged = []
+    with _report.progress_line(Console(stderr=True), len(names) * wanted.seeds) as (report, finish):
+        for seed, name in ((seed, name) for seed in range(wanted.seeds) for name in names):
+            report(name, len(judged) / (len(names) * wanted.seeds), {})
+            fault = _fault.load(name) if name in _fault.names() else None
+            problem = fault.broken() if fault else _healthy.PROBLEMS[name]()
+            judged.append(_score.judge(name, problem, seed=seed, fault=fault))
+            finish("  ".join(judged[-1].cells))
+    for view in _views(judged):
+        _report.show(view)
+    for rule, reason in _score.skipped(judged).items():
+        print(f"{rule} could not be asked, {reason}")
+    if not wanted.names and wanted.broken == wanted.healthy:
+        _report.write(RESULTS, _score.markdown(judged, _report.machine()).encode())
+    return 0
+
+
+def _chosen(wanted: Options, faults: list[str], healthy: list[str]) -> list[str]:
+    for name in wanted.names:
+        check.choice("fault", name, [*faults, *healthy])
+    both = wanted.broken == wanted.healthy
+    known = [*(faults if wanted.broken or both else ()), *(healthy if wanted.healthy or both else ())]
+    return [name for name in known if not wanted.names or name in wanted.names]
+
+
+def _views(judged: list) -> Iterator[Table]:
+    from experiments.faults import _score
+
+    for columns, rows in (
+        (_score.FAULT_COLUMNS, [one.cells for one in judged if one.fault]),
+        (_score.HEALTHY_COLUMNS, [one.cells for one in judged if not one.fault]),
+        (("measured", "figure"), _score.summary(judged)),
+    ):
+        view = Table(*columns, box=SIMPLE, show_edge=False, padding=(0, 1, 0, 0))
+        for row in rows:
+            view.add_row(*map(escape, row))
+        if rows:
+            yield view
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
