@@ -105,7 +105,7 @@ def labels_misaligned(probe: Probe) -> Iterator[Finding]:
     moved = {f"{by:+d} rows": _agreement(np.roll(labels, by), nearest) for by in (-2, -1, 1, 2)}
     moved["reversed"] = _agreement(labels[::-1], nearest)
     best = max(moved, key=moved.get)
-    is_moved = moved[best] > chance.mean() + 6 * chance.std()
+    is_moved = bool(moved[best] > chance.mean() + 6 * chance.std())
     evidence = {
         "neighbours agree": found,
         "by chance": float(chance.mean()),
