@@ -16,6 +16,7 @@ import numpy as np
 from scipy import optimize
 
 from jaxnets.diagnose.cuts import (
+    SAME,
     contractions,
     draws_numbers,
     is_same,
@@ -26,7 +27,7 @@ from jaxnets.diagnose.cuts import (
 )
 from jaxnets.diagnose.links import Link, link_of
 from jaxnets.diagnose.problem import Problem
-from jaxnets.diagnose.program import Program
+from jaxnets.diagnose.program import Operation, Program
 from jaxnets.diagnose.reach import NUM_DRAWS, SCALES, interval
 from jaxnets.types import Array, Batch, PyTree
 
@@ -109,12 +110,30 @@ class Head:
 
     @cached_property
     def free(self) -> tuple[int, int] | None:
-        """The outputs of the last layer in both programs, bias and all; else the cut."""
+        """The outputs of the last layer in both programs, bias and all; else the cut.
+
+        Their numbers may differ where training does (batch statistics, dropout), if the layer is one.
+        """
         ends = [last_layer(program) for program in (self.predict, self.loss)]
         if None in ends or not (self.predict.separates(ends[0]) and self.loss.separates(ends[1])):
             return self.cut
-        same = is_same(np.asarray(self.predicted[ends[0]]), self.lost[ends[1]])
-        return (ends[0], ends[1]) if same else self.cut
+        values = np.asarray(self.predicted[ends[0]]), np.asarray(self.lost[ends[1]])
+        is_one = values[0].shape == values[1].shape and (self.is_one_layer or is_same(*values))
+        return (ends[0], ends[1]) if is_one else self.cut
+
+    @cached_property
+    def layers(self) -> tuple[Operation, Operation] | None:
+        """The last contraction with params, of the prediction and of the loss."""
+        found = [contractions(program) for program in (self.predict, self.loss)]
+        return (found[0][-1], found[1][-1]) if all(found) else None
+
+    @cached_property
+    def is_one_layer(self) -> bool:
+        """Whether both have the same weights."""
+        if self.layers is None:
+            return False
+        ours, theirs = weight_of(self.predict, self.layers[0]), weight_of(self.loss, self.layers[1])
+        return is_same(np.asarray(self.predicted[ours]), self.lost[theirs])
 
     def predict_of(self, value: Array) -> Array:
         """What is predicted where the last layer puts ``value`` out."""
@@ -199,16 +218,14 @@ class Head:
         None where the last layers are not the same one, and where they may differ: the loss draws random
         numbers, or looks at several rows at once.
         """
-        layers = [contractions(program) for program in (self.predict, self.loss)]
-        if self.free is not None or self.outputs is None or not all(layers) or draws_numbers(self.loss):
+        if not self.is_one_layer or draws_numbers(self.loss):
             return None
-        our_last, their_last = layers[0][-1], layers[1][-1]
-        ours, theirs = np.asarray(self.predicted[our_last.ends[0]]), np.asarray(self.lost[their_last.ends[0]])
-        weights = [weight_of(self.predict, our_last), weight_of(self.loss, their_last)]
-        is_one_layer = is_same(np.asarray(self.predicted[weights[0]]), self.lost[weights[1]])
-        if ours.shape != theirs.shape or not is_one_layer or self._mixes_rows(their_last.ends[0]):
+        places = [layer.ends[0] for layer in self.layers]
+        ours, theirs = np.asarray(self.predicted[places[0]]), np.asarray(self.lost[places[1]])
+        if ours.shape != theirs.shape:
             return None
-        return float(np.abs(ours - theirs).max() / max(np.abs(ours).max(), np.abs(theirs).max(), 1e-30))
+        found = float(np.abs(ours - theirs).max() / max(np.abs(ours).max(), np.abs(theirs).max(), 1e-30))
+        return None if found > SAME and self._mixes_rows(places[1]) else found
 
     def _mixes_rows(self, place: int) -> bool:
         """Whether the first row's value changes with the other rows."""

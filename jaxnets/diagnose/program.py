@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
 from jaxnets.diagnose.trace import INNER, LOOPS
@@ -39,6 +40,8 @@ class Operation(NamedTuple):
 class Program:
     """A function of pytrees, its inner calls written out; loops stay one operation.
 
+    What is computed twice of the same values is one value: the outputs of a network that a loss calls twice.
+
     The numbers of its values do not depend on the number of rows: what was found with few rows holds for
     the same function of many.
 
@@ -59,6 +62,7 @@ class Program:
         self.structure = jax.tree.structure(shape)
         self.operations: list[Operation] = []
         self.fixed: dict[int, Any] = {}
+        self._once: dict[tuple, list[int]] = {}
         self.sizes: list[int] = []
         starts = [self._new(one.aval) for one in closed.jaxpr.invars]
         lengths = [len(jax.tree.leaves(one)) for one in given]
@@ -72,8 +76,9 @@ class Program:
 
     def _keep(self, value: Any) -> int:
         number = self._new(value)
+        same = ("", (str(getattr(value, "dtype", type(value))), str(value))) if np.ndim(value) == 0 else None
         self.fixed[number] = value
-        return number
+        return number if same is None else self._once.setdefault(same, [number])[0]
 
     def _write(self, closed: ClosedJaxpr, starts: list[int]) -> list[int]:
         jaxpr = closed.jaxpr
@@ -103,6 +108,12 @@ class Program:
             return found if primitive.multiple_results else [found]
 
         ends = [self._new(one.aval) for one in equation.outvars]
+        is_loop = primitive.name in LOOPS or inner is not None
+        before = (
+            None if is_loop else self._once.setdefault((primitive.name, (*sources, str(parameters))), ends)
+        )
+        if before is not None and before is not ends:
+            return before
         self.operations.append(Operation(primitive.name, bind, tuple(sources), tuple(ends)))
         return ends
 

@@ -40,14 +40,20 @@ def with_logits(problem: Problem, head: Head) -> Problem | None:
 
 
 def by_row(problem: Problem, head: Head | None) -> Problem | None:
-    """The problem with a softmax over each row's outputs, in the loss as well if it is there."""
-    if head is None or head.free is None:
+    """The problem with a softmax over each row's outputs, where the loss takes what is predicted."""
+    return None if head is None or head.free is None else with_head(problem, head, jax.nn.softmax)
+
+
+def rescaled(problem: Problem, head: Head, function: Callable) -> Problem | None:
+    """The problem whose outputs are a function of what they were, for prediction and loss."""
+    if problem.update is not None or head.cut is None or head.cut[0] not in head.predict.ends:
         return None
-    found = with_head(problem, head, jax.nn.softmax)
-    if found is not None or head.free != head.cut or head.free[0] in head.predict.ends:
-        return found
-    predict = _instead(problem.predict, head.free[0], head.predict.ends[0], jax.nn.softmax)
-    return problem.replace(predict=predict)
+    place, other = head.cut
+    return problem.replace(
+        predict=_instead(problem.predict, place, place, function),
+        loss=_instead(problem.loss, other, other, function),
+        gradient=None,
+    )
 
 
 def _instead(original: Callable, start: int, end: int, function: Callable) -> Callable:

@@ -11,7 +11,8 @@ import numpy as np
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.heads import Head
 from jaxnets.diagnose.probe import Probe
-from jaxnets.diagnose.repairs import with_head, with_logits
+from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.repairs import rescaled, with_head, with_logits
 
 NARROW = 3.0
 """Logits that differ by less than this give no class of two more than 0.95."""
@@ -45,8 +46,16 @@ def targets_outside_range(probe: Probe) -> Iterator[Finding]:
         "targets-outside-range", "error", evidence,
         f"{share:.0%} of the targets lie outside [{low:.4g}, {high:.4g}], all that the outputs can be",
         "leave the function at the output out for values, or scale the targets into its range",
-        with_head(probe.problem, head, lambda z: z),
+        _reaching(probe, low, high),
     )  # fmt: skip
+
+
+def _reaching(probe: Probe, low: float, high: float) -> Problem | None:
+    """The problem without the function at the output, or with its interval stretched to the targets'."""
+    if not np.isfinite(high - low) or high <= low:
+        return with_head(probe.problem, probe.head, lambda z: z)
+    start, end = float(probe.targets.min()), float(probe.targets.max())
+    return rescaled(probe.problem, probe.head, lambda o: start + (o - low) * (end - start) / (high - low))
 
 
 def _wants_beyond(head: Head, values: np.ndarray, low: float, high: float) -> bool:

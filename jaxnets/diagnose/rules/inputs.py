@@ -20,7 +20,7 @@ APART = 30.0
 """Ratio of the columns' scales that makes their curvatures differ by a thousand."""
 FLAT = 0.05
 """A slope below this share of the steepest is saturated."""
-SATURATED = 0.5
+SATURATED = 0.75
 """Share of the first layer's units that must be."""
 
 
@@ -29,7 +29,7 @@ def inputs_unscaled(probe: Probe) -> Iterator[Finding]:
 
     Looked at is what goes into the first layer, so that scaling inside of the network counts. Fires where
 
-    - more than half of its units' slopes are below 5 % of the steepest, and at most half as many with
+    - three quarters of its units' slopes are below 5 % of the steepest, and at most half as many with
       standardised inputs: saturated by the inputs' size, not by the weights';
     - or a column's root mean square is above 30, or scales are apart by more than 30 where steps follow the
       gradient: the loss's curvature goes with their squares, so one rate cannot fit all.

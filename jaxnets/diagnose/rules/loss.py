@@ -17,8 +17,8 @@ AGREES = 0.9
 """Share of rows whose best prediction is the target; a loss that is free to choose reaches 1."""
 FAILS = 0.6
 """Below this the loss wants something else."""
-FAR = 3.0
-"""An initial loss of so many times the uninformed one."""
+FAR = 6.0
+"""An initial loss of so many times the uninformed one; raw inputs of some units give half of that."""
 FAR_OFF = 100.0
 """Likewise where values are predicted: outputs ten times as large as the targets."""
 
@@ -76,7 +76,16 @@ def _wish(probe: Probe) -> float | None:
     head = probe.head
     if head is None or head.free is None or (head.labels is None and head.values is None):
         return None
-    return _agreement(head, head.wished[0], probe.reach)
+    found = _agreement(head, head.wished[0], probe.reach)
+    return None if found is not None and found <= -AGREES and _may_fall(head) else found
+
+
+def _may_fall(head: Head) -> bool:
+    """Whether what is predicted may well fall with the target: a hazard does, yes or no and -y do not."""
+    if head.values is None or np.unique(head.values).size < 3:
+        return False
+    off = np.abs(head.wished[0] + head.values).mean()
+    return bool(off > 0.1 * np.abs(head.values).mean())
 
 
 def _is_wanted(probe: Probe) -> bool:
@@ -145,7 +154,7 @@ def _is_believed(head: Head) -> bool:
 def initial_loss_off(probe: Probe) -> Iterator[Finding]:
     """The loss before the first step is far above that of the uninformed prediction, ln k for k classes.
 
-    Measured against the loss at outputs of the last layer that are all zero: a cross-entropy of three times
+    Measured against the loss at outputs of the last layer that are all zero: a cross-entropy of six times
     that means confident nonsense, which training has to undo first; of values a hundred times, since
     targets that are far from zero are no mistake of the initialisation. (Goodfellow, Bengio & Courville 8.4;
     He et al. 2015.)
@@ -153,7 +162,7 @@ def initial_loss_off(probe: Probe) -> Iterator[Finding]:
     head = probe.head
     if head is None or head.link is None or head.link.place != head.free[1]:
         return
-    start = head.predict.run(probe.params, head.batch.inputs)[head.free[0]]
+    start = head.loss.run(probe.params, *head.batch)[head.free[1]]
     here, zero = (float(head.loss_of(jnp.asarray(one))[0]) for one in (start, jnp.zeros_like(start)))
     bound = FAR_OFF if head.link.name == "values" else FAR
     if head.link.name not in ("values", "softmax", "sigmoid") or not zero > 0 or not here > bound * zero:

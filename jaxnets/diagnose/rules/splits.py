@@ -40,11 +40,10 @@ def classes_missing_from_train(probe: Probe) -> Iterator[Finding]:
 
 def leaking_split(probe: Probe) -> Iterator[Finding]:
     """Rows of the validation or test split that stand in train as well, inputs and all."""
-    train = {row.tobytes() for row in np.ascontiguousarray(probe.inputs)}
-    for name in ("valid", "test"):
+    splits = [name for name in ("valid", "test") if getattr(probe.problem, name) is not None]
+    train = {row.tobytes() for row in np.ascontiguousarray(probe.inputs)} if splits else set()
+    for name in splits:
         split = getattr(probe.problem, name)
-        if split is None:
-            continue
         leaf = np.asarray(jax.tree.leaves(split.inputs)[0])
         rows = np.ascontiguousarray(leaf.reshape(len(leaf), -1))
         share = float(np.mean([row.tobytes() in train for row in rows]))

@@ -15,7 +15,7 @@ SEVERAL = 3
 """Different values that a column of whole numbers needs; two are a yes or no."""
 MOST_LEVELS = 10
 """More different whole numbers are counts, which may well be taken for a continuum."""
-RARE_LEVEL = 0.02
+RARE_LEVEL = 0.04
 """Counts have levels that are rarer; categories seldom do."""
 
 SLACK = 0.02
@@ -27,7 +27,7 @@ def integer_targets(probe: Probe) -> Iterator[Finding]:
 
     Fires where the loss compares outputs with targets as values, and a column of the targets holds whole
     numbers only, three at least, beside columns that do not, or is alone and has three to ten levels, none
-    rarer than 2 % (counts have rarer ones, and more). A head of its own for that column, a softmax over the
+    rarer than 4 % (counts have rarer ones, and more). A head of its own for that column, a softmax over the
     levels or an ordinal one, would be right more often than rounding is. (McCullagh 1980, Regression models
     for ordinal data; Bishop 5.6 for mixed heads.)
     """
