@@ -20,6 +20,7 @@ def mixed(program: Program) -> list[int]:
 
 
 def is_same(value: np.ndarray, other: Any) -> bool:
+    """Whether two arrays hold the same numbers, but for rounding; constants, which prove nothing, do not."""
     other = np.asarray(other)
     if value.dtype.kind != "f" or value.shape != other.shape or not np.isfinite(value).all():
         return False
@@ -27,20 +28,16 @@ def is_same(value: np.ndarray, other: Any) -> bool:
     return bool(value.max() > value.min() and np.abs(value - other).max() <= SAME * scale)
 
 
-def contractions(program: Program) -> list[Any]:
+def contractions(program: Program) -> list[Operation]:
     """Operations that multiply something of the rows with something of the params only."""
     params, rows = (program.reached(program.starts[place]) for place in (0, 1))
     needed = program.needed(program.ends)
 
-    def is_layer(one: Any) -> bool:
+    def is_layer(one: Operation) -> bool:
         of_rows = [place in rows for place in one.sources]
         weights = [place for place in one.sources if place not in rows and place in params]
-        return (
-            one.name in CONTRACTIONS
-            and any(of_rows)
-            and bool(weights)
-            and bool(needed.intersection(one.ends))
-        )
+        is_needed = bool(needed.intersection(one.ends))
+        return one.name in CONTRACTIONS and is_needed and any(of_rows) and bool(weights)
 
     return [one for one in program.operations if is_layer(one)]
 
@@ -52,10 +49,12 @@ def weight_of(program: Program, layer: Operation) -> int:
 
 
 def draws_numbers(program: Program) -> bool:
+    """Whether random numbers are drawn in it."""
     return any("random" in one.name or "threefry" in one.name for one in program.operations)
 
 
 def layers_after(program: Program, cut: int) -> bool:
+    """Whether what follows from a value goes through another layer."""
     following = program.reached([cut])
     return any(following.intersection(one.sources) for one in contractions(program) if cut not in one.ends)
 
@@ -69,10 +68,9 @@ def last_layer(program: Program) -> int | None:
     found = layers[-1].ends[0]
     while True:
         users = [one for one in program.operations if found in one.sources and needed.intersection(one.ends)]
-        goes_on = len(users) == 1 and (
-            users[0].name in COPIES
-            or (users[0].name in ("add", "sub") and sum(place in rows for place in users[0].sources) == 1)
-        )
-        if not goes_on or found in program.ends:
+        if len(users) != 1 or found in program.ends:
+            return found
+        of_rows = sum(place in rows for place in users[0].sources)
+        if users[0].name not in COPIES and not (users[0].name in ("add", "sub") and of_rows == 1):
             return found
         found = users[0].ends[0]
