@@ -199,7 +199,7 @@ class Head:
         start = self.draws[0]
 
         def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
-            value, slope = self.loss_of(flat.reshape(start.shape).astype(np.float32))
+            value, slope = self.loss_of(_narrow(flat, start.shape))
             slope = sign * np.asarray(slope, np.float64).ravel()
             usable = np.isfinite(value) and np.isfinite(slope).all()
             return (sign * float(value), slope) if usable else (1e30, np.zeros_like(slope))
@@ -208,8 +208,8 @@ class Head:
             function, start.ravel().astype(float), jac=True, method="L-BFGS-B",
             options={"maxiter": MOST_ITERATIONS},
         )  # fmt: skip
-        best = found.x.reshape(start.shape).astype(np.float32)
-        return np.asarray(self.predict_of(jnp.asarray(best))), float(found.fun)
+        best = jnp.asarray(_narrow(found.x, start.shape))
+        return np.asarray(self.predict_of(best)), float(found.fun)
 
     @cached_property
     def difference(self) -> float | None:
@@ -236,3 +236,8 @@ class Head:
         again = np.asarray(self.loss.run(self.params, others, self.batch.targets)[place])
         before = np.asarray(self.lost[place])
         return bool(np.abs(again[0] - before[0]).max() > 1e-3 * np.abs(before).max())
+
+
+def _narrow(flat: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """In the 32 bits that the loss takes; a search for what has no end leaves them."""
+    return np.clip(np.nan_to_num(flat), -1e30, 1e30).reshape(shape).astype(np.float32)

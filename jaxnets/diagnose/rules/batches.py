@@ -27,7 +27,7 @@ def batch_dependence(probe: Probe) -> Iterator[Finding]:
     change = max(_change(probe, params) for params in (probe.params, probe.moved))
     sums = _sums(probe)
     in_loss = probe.head is not None and probe.head.link is not None and "over" in probe.head.link.name
-    if change <= DEPENDS and not (in_loss and probe.head.outputs.ndim > 1):
+    if change <= DEPENDS and not (in_loss and np.ndim(probe.head.lost[probe.head.link.place]) > 1):
         return
     where = "prediction" if change > DEPENDS else "loss"
     evidence = {"relative change by other rows": change} if change > DEPENDS else {}

@@ -34,7 +34,7 @@ def inputs_unscaled(probe: Probe) -> Iterator[Finding]:
     - or a column's root mean square is above 30, or scales are apart by more than 30 where steps follow the
       gradient: the loss's curvature goes with their squares, so one rate cannot fit all.
 
-    Silent where the loss is the same with inputs a twentieth as large: a normalisation follows. (LeCun et al.
+    Silent where the loss is the same with much smaller inputs: a normalisation follows. (LeCun et al.
     1998, Efficient BackProp, 4.3; Bishop, Neural Networks for Pattern Recognition, 8.2.)
     """
     inputs = _entering(probe)
@@ -81,16 +81,20 @@ def _is_float(leaf: Any) -> bool:
 
 
 def _is_normalised(probe: Probe) -> bool:
-    """Whether the loss stays the same, to a hundredth, with inputs a twentieth as large."""
+    """Whether the loss stays the same, to a hundredth, with inputs a twentieth as large, and of size 1.
+
+    Units that are saturated still are with the first, hardly with the second.
+    """
     inputs, targets = probe.some
     if not all(_is_float(leaf) for leaf in jax.tree.leaves(inputs)):
         return False
     loss = jax.jit(probe.problem.loss)
-    large, small = (
-        float(loss(probe.moved, jax.tree.map(lambda leaf, by=by: by * leaf, inputs), targets))
-        for by in (1.0, 0.05)
-    )
-    return abs(large - small) <= 0.01 * abs(large)
+    size = max(float(np.abs(leaf).max(initial=0)) for leaf in jax.tree.leaves(inputs))
+    found = [
+        float(loss(probe.moved, jax.tree.map(lambda leaf, by=by: np.float32(by) * leaf, inputs), targets))
+        for by in (1.0, 0.05, 1 / max(size, 1.0))
+    ]
+    return bool(np.ptp(found) <= 0.01 * abs(found[0]))
 
 
 def _saturated(probe: Probe, problem: Problem) -> float | None:
