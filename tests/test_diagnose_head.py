@@ -169,6 +169,9 @@ HEALTHY = {
     "two outputs for one value": lambda: problem(
         lambda z, y: (z[:, 1] + (y - z[:, 0]) ** 2 * jnp.exp(-2 * z[:, 1]) / 2).mean(), VALUES[:, 0],
         num_outputs=2),
+    "two outputs for one count": lambda: problem(
+        lambda z, y: (z[:, 1] + (y - z[:, 0]) ** 2 * jnp.exp(-2 * z[:, 1]) / 2).mean(),
+        np.round(np.exp(1 + VALUES[:, 0])).astype(np.int32), num_outputs=2),
     "large values, absolute error": lambda: problem(lambda o, y: jnp.abs(o - y).mean(), 1e4 * VALUES),
     "root of the mean square": lambda: problem(lambda o, y: jnp.sqrt(squared(o, y)), VALUES),
     "batch statistics in training": lambda: problem(picked, LABELS).replace(

@@ -76,6 +76,8 @@ def _wish(probe: Probe) -> float | None:
     head = probe.head
     if head is None or head.free is None or (head.labels is None and head.values is None):
         return None
+    if head.labels is not None and not np.isin(head.labels, np.arange(head.outputs.shape[-1])).all():
+        return None  # counts, or labels-out-of-range
     found = _agreement(head, head.wished[0], probe.reach)
     return None if found is not None and found <= -AGREES and _may_fall(head) else found
 

@@ -91,20 +91,12 @@ def _unlike_one_hot(head: Head) -> dict[str, Any]:
     whole = bool((targets == np.round(targets)).all())
     if link.name == "sigmoid" and (np.abs(usable - 0.5) > 0.5 + SLACK).mean() > 0.01:
         return {"wanted of a sigmoid": [float(usable.min()), float(usable.max())]}
-    if (
-        several
-        and targets.size == wanted.size // wanted.shape[-1]
-        and whole
-        and link.name in ("values", "sigmoid")
-    ):
+    is_one_column = several and whole and targets.size == wanted.size // wanted.shape[-1]
+    if is_one_column and link.name in ("values", "sigmoid"):
         same = np.ptp(np.nan_to_num(wanted), axis=-1).max() < SLACK < np.ptp(usable)
         return {"outputs compared with one label": wanted.shape[-1]} if same else {}
-    if (
-        link.name == "softmax"
-        and several
-        and targets.shape == wanted.shape
-        and np.isin(targets, (0, 1)).all()
-    ):
+    is_each = several and targets.shape == wanted.shape and np.isin(targets, (0, 1)).all()
+    if is_each and link.name == "softmax":
         share = float((targets.sum(axis=-1) > 1).mean())
         return {"share of rows with several classes in a softmax": share} if share > 0.05 else {}
     return {}
@@ -113,7 +105,7 @@ def _unlike_one_hot(head: Head) -> dict[str, Any]:
 def _beyond_classes(probe: Probe, head: Head) -> dict[str, Any]:
     """Labels outside of 0..k-1 that the loss cannot tell from others, or that move nothing."""
     labels, all_labels = head.labels, probe.targets
-    if labels is None or head.targets.shape == head.outputs.shape or head.free is None:
+    if labels is None or head.targets.shape == head.outputs.shape or not _is_choice(head):
         return {}
     k = head.outputs.shape[-1]
     outside = (all_labels < 0) | (all_labels >= k)
@@ -129,6 +121,14 @@ def _beyond_classes(probe: Probe, head: Head) -> dict[str, Any]:
     inside = {aims[row]: labels[row] for row in range(len(labels)) if row not in set(rows)}
     lost = [row for row in rows if aims[row] is None or inside.get(aims[row], labels[row]) != labels[row]]
     return evidence | {"share that means nothing": len(lost) / len(rows)} if lost else {}
+
+
+def _is_choice(head: Head) -> bool:
+    """Whether the loss asks which output is largest: it stays the same when all grow alike, or is NaN."""
+    if head.free is None:
+        return False
+    sizes = np.abs(head.slopes).max(initial=0)
+    return not np.isfinite(sizes) or bool(np.abs(head.slopes.sum(axis=-1)).max(initial=0) <= 1e-3 * sizes)
 
 
 def _aim(slopes: np.ndarray) -> int | None:
