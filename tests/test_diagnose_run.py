@@ -11,7 +11,7 @@ import pytest
 from jaxnets.diagnose import Problem
 from jaxnets.diagnose.curvature import batch_curvature, top_curvature
 from jaxnets.diagnose.probe import Probe
-from jaxnets.diagnose.rules import gradient, run, step
+from jaxnets.diagnose.rules import loss, run, step
 from jaxnets.diagnose.training import Trainer
 
 GENERATOR = np.random.default_rng(0)
@@ -108,7 +108,7 @@ FAULTS = {
             data=(X * [1, 1, 1, 1, 0], LINE), learning_rate=None, update=first_adagrad
         ),
     ),
-    "sign": (gradient.loss_sign, CLASSES.replace(loss=flip)),
+    "sign": (loss.loss_sign, CLASSES.replace(loss=flip)),
     "root": (run.diverged, REGRESSION.replace(loss=root, data=(X, 0 * LINE))),
     "lost": (
         run.constant_prediction,
@@ -147,7 +147,7 @@ def test_each_fault_is_found(name):
 @pytest.mark.parametrize("name", HEALTHY)
 def test_near_misses_are_left_alone(name):
     family = (
-        step.step_too_large, step.step_too_small, step.rule_divides_by_zero, gradient.loss_sign, run.diverged,
+        step.step_too_large, step.step_too_small, step.rule_divides_by_zero, loss.loss_sign, run.diverged,
         run.constant_prediction, run.cannot_overfit_a_batch, run.plateau, run.oscillating, run.overfitting,
         run.stopped_too_early,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from jaxnets.diagnose.finding import SEVERITIES, Finding, Report
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.proof import proved
-from jaxnets.diagnose.rules import rules
+from jaxnets.diagnose.rules import rules, symptoms
 
 
 def diagnose(problem: Problem, key: jax.Array, *, mute: Collection[str] = (), proves: bool = True) -> Report:
@@ -55,10 +55,27 @@ def diagnose(problem: Problem, key: jax.Array, *, mute: Collection[str] = (), pr
             findings += rule(probe)
         except Exception as error:  # whatever a person's functions do, the other rules are asked
             skipped[name] = _line(error)
-    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    findings = ordered(findings)
     if proves:
-        findings = [proved(problem, finding, key) for finding in findings]
+        findings = proved(problem, findings, key)
     return Report(tuple(findings), time.perf_counter() - begun, skipped, probe)
+
+
+def ordered(findings: Collection[Finding]) -> list[Finding]:
+    """The most severe first, causes before what follows from them.
+
+    What only says how a training went is not above the causes that were found.
+    """
+    effects = symptoms()
+    causes = [SEVERITIES.index(one.severity) for one in findings if one.rule not in effects]
+    least = min(causes, default=0)
+    lowered = [
+        one._replace(severity=SEVERITIES[max(least, SEVERITIES.index(one.severity))])
+        if one.rule in effects
+        else one
+        for one in findings
+    ]
+    return sorted(lowered, key=lambda one: SEVERITIES.index(one.severity))
 
 
 def _untraceable(problem: Problem, key: jax.Array) -> Finding | None:

@@ -23,16 +23,19 @@ class Proof(NamedTuple):
         before: the loss in the end, as written; NaN where it diverged.
         after: likewise, with the remedy.
         num_steps: that both made.
+        start: the remedied loss before the first step, where it is another loss; None where it is the same.
     """
 
     before: float
     after: float
     num_steps: int
+    start: float | None = None
 
     @property
     def helps(self) -> bool:
-        """Whether the remedy brought the loss down further."""
-        return bool(np.isfinite(self.after) and not self.after >= 0.9 * self.before)
+        """Whether the remedy brought the loss down further; another loss, down from its own start."""
+        other = self.before if self.start is None else self.start
+        return bool(np.isfinite(self.after) and not self.after >= other - 0.1 * abs(other))
 
 
 class Finding(NamedTuple):
@@ -111,9 +114,12 @@ class Report(NamedTuple):
             lines += [f"{finding.severity.upper():8} {finding.rule}: {finding.message}"]
             lines += [f"{'':9}measured: {numbers}"] * bool(numbers) + [f"{'':9}remedy: {finding.remedy}"]
             if finding.proof:
-                before, after, num_steps = finding.proof
+                before, after, num_steps, start = finding.proof
                 word = "proved" if finding.proof.helps else "did not help"
-                lines.append(f"{'':9}{word}: loss {before:.4g} -> {after:.4g} in {num_steps} steps")
+                way = f"loss {before:.4g}, with the remedy {after:.4g}"
+                if start is not None:
+                    way = f"another loss, {start:.4g} before and {after:.4g} after its training"
+                lines.append(f"{'':9}{word}: {way}, in {num_steps} steps")
         return "\n".join(lines)
 
 

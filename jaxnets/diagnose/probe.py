@@ -13,13 +13,18 @@ import numpy as np
 from jaxnets.diagnose.curvature import batch_curvature
 from jaxnets.diagnose.fit import Fit, best_fit
 from jaxnets.diagnose.flow import Flow, follower, slope_of
+from jaxnets.diagnose.heads import Head
 from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.reach import reachable
 from jaxnets.diagnose.start import moved
+from jaxnets.diagnose.trace import Trace
 from jaxnets.diagnose.training import Run, Trainer
 from jaxnets.types import Array, Batch, PyTree
 
 MOST_ROWS = 256
 """Rows that are looked at; evenly spaced over all."""
+FEW_ROWS = 32
+"""Rows at which the head is looked at."""
 
 
 class Probe:
@@ -74,6 +79,38 @@ class Probe:
     def outputs(self) -> Array:
         """Of the sample, before the first step."""
         return jax.tree.leaves(jax.jit(self.problem.predict)(self.params, self.sample.inputs))[0]
+
+    @cached_property
+    def nudged(self) -> PyTree:
+        """The initial params, moved by a tenth of their scale: zeros no longer hide what differs."""
+        generator = np.random.default_rng(0)
+        return jax.tree.map(lambda leaf: _nudged(generator, leaf), self.params)
+
+    @cached_property
+    def some(self) -> Batch:
+        """A few rows from all over the training set."""
+        rows = np.unique(np.linspace(0, self.problem.num_rows - 1, FEW_ROWS).astype(int))
+        return jax.tree.map(lambda leaf: leaf[rows], self.problem.data)
+
+    @cached_property
+    def head(self) -> Head | None:
+        """What stands between the last layer and the loss; None where that cannot be told."""
+        found = Head(self.problem, self.nudged, self.some)
+        return found if found.outputs is not None else None
+
+    def follow(self, inputs: Any) -> Trace:
+        """The prediction for some rows, operation by operation, before the first step."""
+        return Trace(self.problem.predict, self.params, inputs)
+
+    @cached_property
+    def followed(self) -> Trace:
+        """That of the sample."""
+        return self.follow(self.sample.inputs)
+
+    @cached_property
+    def reach(self) -> tuple[float, float]:
+        """The interval of all outputs that params drawn at growing scales give; infinite where they grow."""
+        return reachable(self.problem, self.params, self.some.inputs)
 
     @cached_property
     def loss(self) -> float:
@@ -169,6 +206,14 @@ class Probe:
     def curvature(self) -> float:
         """The size of the Hessian's largest eigenvalue on the first batch, or the mean over tiny ones."""
         return batch_curvature(self.problem, self.params, self.key)
+
+
+def _nudged(generator: np.random.Generator, leaf: Array) -> Array:
+    if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+        return leaf
+    value = np.asarray(leaf, np.float64)
+    noise = generator.standard_normal(leaf.shape)
+    return jnp.asarray(value + 0.1 * (np.abs(value).mean() + 0.1) * noise, leaf.dtype)
 
 
 def norm(tree: PyTree) -> float:

@@ -6,12 +6,14 @@ import dataclasses
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
 from jaxnets import check
 from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
+from jaxnets.diagnose.flow import slope_of
 from jaxnets.types import Batch, PyTree
 
 
@@ -31,7 +33,8 @@ class Problem:
         gradient: ``(params, inputs, targets) -> pytree like params``, one written by hand.
         update: ``(params, inputs, targets) -> params``, one step, where it is not gradient descent.
         optimizer: an optax transformation that carries its own rate.
-        learning_rate: of plain gradient descent, where there is no optimizer and no update.
+        learning_rate: of plain gradient descent, where there is no optimizer and no update; a number, or a
+            schedule ``step -> rate``, which becomes an optimizer.
         batch_size: rows a step; None is all of them.
         num_steps: that are planned.
         output: what the outputs are, if known; inferred otherwise.
@@ -74,6 +77,9 @@ class Problem:
             raise InputError(
                 "optimizer and learning_rate: the optimizer carries its own rate, allowed is one"
             )
+        if callable(self.learning_rate):
+            object.__setattr__(self, "optimizer", optax.sgd(self.learning_rate))
+            object.__setattr__(self, "learning_rate", None)
         for name in ("batch_size", "num_steps"):
             if getattr(self, name) is not None:
                 check.count(name, getattr(self, name), 1)
@@ -100,7 +106,7 @@ class Problem:
 
     def grad(self, params: PyTree, inputs: Any, targets: Any) -> PyTree:
         """The gradient that a step follows: the one by hand, or that of the loss."""
-        return (self.gradient or jax.grad(self.loss))(params, inputs, targets)
+        return (self.gradient or slope_of(self.loss))(params, inputs, targets)
 
     def begin(self, params: PyTree) -> Any:
         """The optimizer's memory before the first step; None without an optimizer."""
@@ -114,7 +120,8 @@ class Problem:
         if self.optimizer is not None:
             updates, memory = self.optimizer.update(grads, memory, params)
             return optax.apply_updates(params, updates), memory
-        return jax.tree.map(lambda w, g: w - self.learning_rate * g, params, grads), memory
+        rate = self.learning_rate
+        return jax.tree.map(lambda w, g: (w - rate * g).astype(jnp.result_type(w)), params, grads), memory
 
 
 def _splits(data: Any, valid: Any, test: Any) -> dict[str, Batch]:

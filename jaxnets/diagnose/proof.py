@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -18,34 +19,77 @@ MOST_ROWS = 512
 """By which a loss is compared in the end."""
 
 
-def proved(problem: Problem, finding: Finding, key: jax.Array) -> Finding:
-    """The finding with its proof, where it has a repaired problem whose steps are known."""
-    if finding.repaired is None or not (problem.has_step and finding.repaired.has_step):
-        return finding
+def proved(problem: Problem, findings: Sequence[Finding], key: jax.Array) -> list[Finding]:
+    """The findings with proofs, where they have a repaired problem whose steps are known.
+
+    All of them are trained side by side in one program, the problem as it is among them.
+    """
+    repairs = {place: one.repaired for place, one in enumerate(findings) if _can_step(one.repaired)}
+    if not repairs or not _can_step(problem):
+        return [*findings]
     num_steps = min(NUM_STEPS, problem.num_steps or NUM_STEPS)
-    before, after = (loss_after(one, key, num_steps) for one in (problem, finding.repaired))
-    return finding._replace(proof=Proof(before, after, num_steps))
+    (_, before), *others = losses_after([problem, *repairs.values()], key, num_steps)
+    proofs = {
+        place: Proof(before, after, num_steps, start if _is_other(problem, repaired) else None)
+        for (place, repaired), (start, after) in zip(repairs.items(), others, strict=True)
+        if after is not None and before is not None
+    }
+    return [one._replace(proof=proofs.get(place)) for place, one in enumerate(findings)]
 
 
-def loss_after(problem: Problem, key: jax.Array, num_steps: int) -> float:
-    """The loss over rows from all over the training set after so many steps; NaN where it diverged."""
+def losses_after(
+    problems: Sequence[Problem], key: jax.Array, num_steps: int
+) -> list[tuple[float | None, float | None]]:
+    """The losses before the first and after so many steps; NaN where one diverged, None where none is made."""
+    trainings = [_training(problem, num_steps) for problem in problems]
+    usable = [place for place, (train, *rows) in enumerate(trainings) if _is_traceable(train, key, *rows)]
+    rows = [trainings[place][1:] for place in usable]
+    run = jax.jit(
+        lambda key, rows: [trainings[place][0](key, *own) for place, own in zip(usable, rows, strict=True)]
+    )
+    found = {place: (*map(_finite, pair),) for place, pair in zip(usable, run(key, rows), strict=True)}
+    return [found.get(place, (None, None)) for place in range(len(problems))]
+
+
+def _finite(loss: Array) -> float:
+    return float(loss) if np.isfinite(loss) else float("nan")
+
+
+def _is_other(problem: Problem, repaired: Problem) -> bool:
+    """Whether what the two minimise cannot be compared."""
+    return repaired.loss is not problem.loss or repaired.data.targets is not problem.data.targets
+
+
+def _can_step(problem: Problem | None) -> bool:
+    return problem is not None and problem.has_step
+
+
+def _is_traceable(train: Callable, *given: Any) -> bool:
+    """Whether a repair works at all: made of a person's functions, it may not."""
+    try:
+        jax.eval_shape(train, *given)
+    except Exception:  # whatever these functions raise
+        return False
+    return True
+
+
+def _training(problem: Problem, num_steps: int) -> tuple[Callable, Any, Any]:
+    """``(key, data, sample) -> losses`` before and after so many steps, with data and sample."""
     rows = np.unique(np.linspace(0, problem.num_rows - 1, MOST_ROWS).astype(int))
     sample = jax.tree.map(lambda leaf: jnp.asarray(leaf[rows]), problem.data)
     data = jax.tree.map(jnp.asarray, problem.data)
     size = min(problem.batch_size or problem.num_rows, problem.num_rows)
     num_batches = problem.num_rows // size
 
-    @jax.jit
-    def train(key: Array, data: Any, sample: Any) -> Array:
-        params = jax.tree.map(jnp.asarray, problem.init(key))
+    def train(key: Array, data: Any, sample: Any) -> tuple[Array, Array]:
+        begun = jax.tree.map(jnp.asarray, problem.init(key))
 
         def step(number: Array, so_far: Any) -> Any:
             start = number % num_batches * size
             batch = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), data)
             return problem.step(*so_far, *batch)
 
-        params, _ = jax.lax.fori_loop(0, num_steps, step, (params, problem.begin(params)))
-        return problem.loss(params, *sample)
+        params, _ = jax.lax.fori_loop(0, num_steps, step, (begun, problem.begin(begun)))
+        return problem.loss(begun, *sample), problem.loss(params, *sample)
 
-    found = float(train(key, data, sample))
-    return found if np.isfinite(found) else float("nan")
+    return train, data, sample

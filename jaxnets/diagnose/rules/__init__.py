@@ -14,15 +14,34 @@ from collections.abc import Callable, Iterator
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.probe import Probe
 
+CAUSES = (
+    "data", "splits", "targets", "gradient", "loss", "head", "batches", "architecture", "initialisation",
+)  # fmt: skip
+"""Families in the order in which one causes the other; those that are not named follow, and last of all"""
+SYMPTOMS = ("run",)
+"""those that say how a training went, not why."""
+
 Rule = Callable[[Probe], Iterator[Finding]]
 
 
 def rules() -> dict[str, Rule]:
-    """All rules by their names, in the order of files and lines."""
+    """All rules by their names, causes before what follows from them, else in the order of lines."""
     found = {}
-    for module in pkgutil.iter_modules(__path__):
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: _place(module.name)):
         family = importlib.import_module(f"{__name__}.{module.name}")
-        for name, function in inspect.getmembers(family, inspect.isfunction):
+        members = inspect.getmembers(family, inspect.isfunction)
+        for name, function in sorted(members, key=lambda member: member[1].__code__.co_firstlineno):
             if not name.startswith("_") and function.__module__ == family.__name__:
                 found[name.replace("_", "-")] = function
     return found
+
+
+def symptoms() -> set[str]:
+    """Names of the rules that say how a training went."""
+    return {name for name, rule in rules().items() if rule.__module__.rpartition(".")[2] in SYMPTOMS}
+
+
+def _place(family: str) -> int:
+    if family in CAUSES:
+        return CAUSES.index(family)
+    return len(CAUSES) + (family in SYMPTOMS)

@@ -13,8 +13,12 @@ from jaxnets.diagnose.probe import Probe
 
 MIXED = 0.4
 """Share of the mixture of classes that a batch must have of what shuffled rows would give it."""
-RARE = 0.1
-"""A class is missing where train has less than this share of what valid or test has."""
+MOST_COMPARED, LEAST_COMPARED = 512, 40
+"""Rows whose neighbours are looked at."""
+NEIGHBOURS = 5
+"""Rows whose labels are compared with a row's."""
+CLUSTERED = 0.6
+"""Rows cluster where neighbours are nearer than this share of what independent columns would give."""
 
 
 def non_finite_data(probe: Probe) -> Iterator[Finding]:
@@ -73,63 +77,60 @@ def _impurity(shares: np.ndarray) -> Any:
     return 1 - np.square(shares).sum(axis=-1)
 
 
-def classes_missing_from_train(probe: Probe) -> Iterator[Finding]:
-    """Classes of the validation or test rows that train lacks, or has less than a tenth of the share of."""
-    if probe.labels is None:
+def labels_misaligned(probe: Probe) -> Iterator[Finding]:
+    """Labels tell nothing about the inputs though these cluster: rows and labels are in different orders.
+
+    Measured on the sample, in standardised columns: how often a row's 5 nearest neighbours share its label,
+    against shuffled labels. Fires where that is no more than two standard deviations above chance and rows
+    lie closer together than 0.6 of the distance of rows whose columns are shuffled each by itself: so
+    random inputs, or a parity of independent bits, are left alone. An error where some shift of the labels
+    by a few rows, or their reverse, agrees with the neighbours after all. (Hastie, Tibshirani & Friedman,
+    Elements of Statistical Learning, 13.3: nearest neighbours.)
+    """
+    if probe.labels is None or probe.labels.ndim != 1 or probe.inputs.dtype.kind not in "fiu":
         return
-    for name in ("valid", "test"):
-        split = getattr(probe.problem, name)
-        labels = _labels(split)
-        if labels is None:
-            continue
-        classes, counts = np.unique(labels, return_counts=True)
-        there = np.array([(probe.labels == one).mean() for one in classes])
-        missing = classes[(there < RARE * counts / len(labels)) & (counts > 1)]
-        if len(missing):
-            yield Finding(
-                "classes-missing-from-train", "error", {f"classes of {name}": missing.tolist()},
-                f"train has hardly any row of {len(missing)} classes that {name} has",
-                "split each class alike (stratified)",
-            )  # fmt: skip
-
-
-def leaking_split(probe: Probe) -> Iterator[Finding]:
-    """Rows of the validation or test split that stand in train as well, inputs and all."""
-    train = {row.tobytes() for row in np.ascontiguousarray(probe.inputs)}
-    for name in ("valid", "test"):
-        split = getattr(probe.problem, name)
-        if split is None:
-            continue
-        leaf = np.asarray(jax.tree.leaves(split.inputs)[0])
-        rows = np.ascontiguousarray(leaf.reshape(len(leaf), -1))
-        share = float(np.mean([row.tobytes() in train for row in rows]))
-        chance = 1 - len(train) / len(probe.inputs)  # rows that train has twice by itself
-        if share > 0.05 and share > 2 * chance:
-            yield Finding(
-                "leaking-split", "warning", {f"rows of {name} in train": share},
-                f"{share:.0%} of the rows of {name} stand in train as well",
-                "take a row into one split only",
-            )  # fmt: skip
-
-
-def train_smaller_than_test(probe: Probe) -> Iterator[Finding]:
-    """Fewer rows to train on than to test with: usually the split is the wrong way round."""
-    test = probe.problem.test
-    if test is None:
+    rows = np.arange(min(len(probe.labels), MOST_COMPARED))  # consecutive: a shift is seen
+    if len(rows) < len(probe.labels) and len(np.unique(probe.labels[rows])) < 2:
+        rows = np.unique(np.linspace(0, len(probe.labels) - 1, MOST_COMPARED).astype(int))
+    inputs, labels = _standardised(probe.inputs[rows].astype(float)), probe.labels[rows]
+    if len(rows) < LEAST_COMPARED or not np.isfinite(inputs).all() or len(np.unique(labels)) < 2:
         return
-    num_train, num_test = probe.problem.num_rows, len(jax.tree.leaves(test.inputs)[0])
-    if num_test > 2 * num_train:
-        yield Finding(
-            "train-smaller-than-test", "warning", {"train": num_train, "test": num_test},
-            f"{num_train} rows to train on, {num_test} to test with: the wrong way round?",
-            "train on the larger part",
-        )  # fmt: skip
+    nearest, distance = _neighbours(inputs)
+    generator = np.random.default_rng(0)
+    chance = np.array([_agreement(generator.permutation(labels), nearest) for _ in range(50)])
+    found, bound = _agreement(labels, nearest), chance.mean() + 2 * chance.std()
+    apart = _neighbours(generator.permuted(inputs, axis=0))[1]
+    if found > bound or not distance < CLUSTERED * apart:
+        return
+    moved = {f"{by:+d} rows": _agreement(np.roll(labels, by), nearest) for by in (-2, -1, 1, 2)}
+    moved["reversed"] = _agreement(labels[::-1], nearest)
+    best = max(moved, key=moved.get)
+    is_moved = bool(moved[best] > chance.mean() + 6 * chance.std())
+    evidence = {
+        "neighbours agree": found,
+        "by chance": float(chance.mean()),
+        "closeness of rows": distance / apart,
+    }
+    yield Finding(
+        "labels-misaligned", "error" if is_moved else "warning",
+        evidence | ({f"neighbours agree, labels {best}": moved[best]} if is_moved else {}),
+        "labels have nothing to do with the inputs of their rows" + f"; moved by {best} they have" * is_moved,
+        "read inputs and labels in one order, and shuffle both with the same permutation",
+    )  # fmt: skip
 
 
-def _labels(split: object) -> np.ndarray | None:
-    if split is None:
-        return None
-    found = np.asarray(jax.tree.leaves(split.targets)[0])
-    if found.ndim == 2 and found.shape[1] > 1:
-        return found.argmax(axis=1)
-    return found if found.ndim == 1 and found.dtype.kind in "iu" else None
+def _standardised(inputs: np.ndarray) -> np.ndarray:
+    scale = inputs.std(axis=0)
+    return (inputs - inputs.mean(axis=0)) / np.where(scale > 0, scale, 1)
+
+
+def _neighbours(inputs: np.ndarray) -> tuple[np.ndarray, float]:
+    """Each row's nearest others, and the median distance to the very nearest."""
+    squares = np.square(inputs).sum(axis=1)
+    distances = np.maximum(squares[:, None] + squares[None, :] - 2 * inputs @ inputs.T, 0)
+    np.fill_diagonal(distances, np.inf)
+    return np.argsort(distances, axis=1)[:, :NEIGHBOURS], float(np.sqrt(np.median(distances.min(axis=1))))
+
+
+def _agreement(labels: np.ndarray, nearest: np.ndarray) -> float:
+    return float((labels[nearest] == labels[:, None]).mean())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +10,7 @@ import numpy as np
 
 from jaxnets.diagnose.derivatives import differences
 from jaxnets.diagnose.finding import Finding
-from jaxnets.diagnose.fit import labels_of
-from jaxnets.diagnose.flow import slope_of
 from jaxnets.diagnose.probe import Probe, is_finite, norm
-from jaxnets.types import Array, PyTree
 
 SMALL_STEP = 1e-3
 """Of the distance that is tried along an update, relative to the params' length."""
@@ -105,65 +102,6 @@ def frozen_parameters(probe: Probe) -> Iterator[Finding]:
             f"{', '.join(still)} do not change in a step, though the loss depends on them",
             "let the update reach every leaf",
         )  # fmt: skip
-
-
-def loss_sign(probe: Probe) -> Iterator[Finding]:
-    """The loss falls where the predictions get worse: it is to be maximised.
-
-    Measured is the cosine between the gradients of the loss and of a distance of the outputs from the targets
-    (cross-entropy for labels, squares, and the logistic loss too where there are two targets), on the sample,
-    at the initial params and at three others: below -0.5 at all. A loss of whatever shape that prefers what
-    is right has some positive ones. Two targets, one of them rare, hide it: there outputs and targets must
-    be correlated below -0.3 after Adam has brought the loss down.
-    """
-    found, problem = _cosines(probe), probe.problem
-    evidence = {"cosine with the gradient of a distance": max(found, default=1.0)}
-    is_turned = evidence["cosine with the gradient of a distance"] < -0.5
-    if not is_turned and found and len(np.unique(probe.targets)) == 2:
-        fit = probe.fit
-        before = fit._replace(outputs=fit.before).correlation
-        is_turned = fit.labels is None and fit.run.drop > 0 and fit.correlation < min(-0.3, before - 0.3)
-        evidence = {"correlation with the targets before": before, "by Adam": fit.correlation}
-    if is_turned:
-        yield Finding(
-            "loss-sign", "error", evidence,
-            "the loss falls while the predictions get worse: it is to be maximised",
-            "minimise the loss with the other sign",
-            problem.replace(loss=lambda *given: -problem.loss(*given)),
-        )  # fmt: skip
-
-
-def _cosines(probe: Probe) -> list[float]:
-    """The largest for each params with any distance; empty where outputs and targets do not compare."""
-    places = (probe.params, *probe.elsewhere)
-    found = []
-    for distance in _distances(probe):
-        slope = jax.jit(slope_of(distance))
-        pairs = [(probe.slope_at(params), slope(params)) for params in places]
-        lengths = [norm(one) * norm(other) for one, other in pairs]
-        if not all(0 < length < np.inf for length in lengths):
-            return []
-        products = [float(sum(map(np.vdot, *map(jax.tree.leaves, pair)))) for pair in pairs]
-        found.append([product / length for product, length in zip(products, lengths, strict=True)])
-    return [max(several) for several in zip(*found, strict=True)]
-
-
-def _distances(probe: Probe) -> Iterator[Callable[[PyTree], Array]]:
-    """Of the outputs for the sample from its targets, as functions of the params."""
-    inputs, targets = probe.sample
-    wanted = np.asarray(jax.tree.leaves(targets)[0])
-    labels = labels_of(probe.outputs, wanted)
-    outputs = lambda params: jax.tree.leaves(probe.problem.predict(params, inputs))[0]  # noqa: E731
-    if not jnp.issubdtype(probe.outputs.dtype, jnp.floating):
-        return
-    if labels is not None:
-        own = jnp.asarray(labels)[..., None]
-        yield lambda params: -jnp.take_along_axis(jax.nn.log_softmax(outputs(params)), own, axis=-1).mean()
-    elif wanted.size == probe.outputs.size:
-        yield lambda params: jnp.square(outputs(params).reshape(wanted.shape) - wanted).mean()
-        if len(np.unique(wanted)) == 2:
-            signs = np.where(wanted == wanted.max(), 1.0, -1.0)
-            yield lambda params: jax.nn.softplus(-signs * outputs(params).reshape(wanted.shape)).mean()
 
 
 def _unreached(probe: Probe) -> Iterator[Finding]:

@@ -1,0 +1,147 @@
+"""Rules on the scale of the inputs, where it matters to the first layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets.diagnose.finding import Finding
+from jaxnets.diagnose.probe import Probe, is_finite
+from jaxnets.diagnose.problem import Problem
+from jaxnets.types import Batch
+
+LARGE = 30.0
+"""A column's root mean square that is far from 1; measurements in natural units of a few are below."""
+APART = 30.0
+"""Ratio of the columns' scales that makes their curvatures differ by a thousand."""
+FLAT = 0.05
+"""A slope below this share of the steepest is saturated."""
+SATURATED = 0.75
+"""Share of the first layer's units that must be."""
+
+
+def inputs_unscaled(probe: Probe) -> Iterator[Finding]:
+    """Inputs are far from mean 0 and scale 1, and the first layer suffers from it.
+
+    Looked at is what goes into the first layer, so that scaling inside of the network counts. Fires where
+
+    - three quarters of its units' slopes are below 5 % of the steepest, and at most half as many with
+      standardised inputs: saturated by the inputs' size, not by the weights';
+    - or a column's root mean square is above 30, or scales are apart by more than 30 where steps follow the
+      gradient: the loss's curvature goes with their squares, so one rate cannot fit all.
+
+    Silent where the loss is the same with much smaller inputs: a normalisation follows. (LeCun et al.
+    1998, Efficient BackProp, 4.3; Bishop, Neural Networks for Pattern Recognition, 8.2.)
+    """
+    inputs = _entering(probe)
+    if inputs is None or not np.isfinite(inputs).all() or len(inputs) < 8:
+        return
+    means, scales = inputs.mean(axis=0), inputs.std(axis=0)
+    varying = scales > 0
+    sizes = np.sqrt(means**2 + scales**2)
+    if not varying.any() or sizes.max() < 3 or _is_normalised(probe):
+        return
+    evidence: dict[str, Any] = {}
+    share, standardised = _saturated(probe, probe.problem), _saturated(probe, _scaled(probe.problem))
+    if share is not None and share > SATURATED and standardised is not None and standardised < share / 2:
+        evidence |= {"first layer saturated": share, "if standardised": standardised}
+    apart = float(sizes.max() / np.median(scales[varying]))
+    if sizes.max() > LARGE:
+        evidence |= {"largest root mean square of a column": float(sizes.max())}
+    elif apart > APART and _follows_gradient(probe):
+        evidence |= {"largest column over the typical spread": apart}
+    if evidence:
+        yield Finding(
+            "inputs-unscaled", "warning",
+            evidence | {"means": [float(means.min()), float(means.max())]},
+            "inputs are far from mean 0 and scale 1, and the first layer suffers: " + ", ".join(evidence),
+            "subtract each column's mean and divide by its standard deviation (train's, for all splits)",
+            _scaled(probe.problem),
+        )  # fmt: skip
+
+
+def _entering(probe: Probe) -> np.ndarray | None:
+    """The sample's numbers as they go into the first layer, if these are still the columns of the inputs."""
+    leaf = jax.tree.leaves(probe.sample.inputs)[0]
+    trace = probe.followed
+    if not trace.layers:
+        return np.asarray(leaf).reshape(len(leaf), -1) if _is_float(leaf) else None
+    first = np.asarray(trace.layers[0].inputs, float)
+    if first.size == leaf.size and len(first) == len(leaf):
+        return first.reshape(len(leaf), -1)
+    return None
+
+
+def _is_float(leaf: Any) -> bool:
+    return bool(jnp.issubdtype(leaf.dtype, jnp.floating))
+
+
+def _is_normalised(probe: Probe) -> bool:
+    """Whether the loss stays the same, to a hundredth, with inputs a twentieth as large, and of size 1.
+
+    Units that are saturated still are with the first, hardly with the second.
+    """
+    inputs, targets = probe.some
+    if not all(_is_float(leaf) for leaf in jax.tree.leaves(inputs)):
+        return False
+    loss = jax.jit(probe.problem.loss)
+    size = max(float(np.abs(leaf).max(initial=0)) for leaf in jax.tree.leaves(inputs))
+    found = [
+        float(loss(probe.nudged, jax.tree.map(lambda leaf, by=by: np.float32(by) * leaf, inputs), targets))
+        for by in (1.0, 0.05, 1 / max(size, 1.0))
+    ]
+    return bool(np.ptp(found) <= 0.01 * abs(found[0]))
+
+
+def _saturated(probe: Probe, problem: Problem) -> float | None:
+    """Share of the numbers before the second layer whose slope is far below the steepest."""
+    rows = problem.data.inputs
+    step = max(1, problem.num_rows // 64)
+    inputs = jax.tree.map(lambda leaf: jnp.asarray(leaf[::step][:64]), rows)
+    layers = probe.follow(inputs).layers
+    slope = layers[1].slope if len(layers) > 1 else None
+    if slope is None or not is_finite(slope):
+        return None
+    sizes = np.abs(np.asarray(slope))
+    if not sizes.max() > 0 or np.unique(sizes).size < 4:  # a kink's slopes are two numbers, nothing saturates
+        return None
+    return float((sizes < FLAT * max(sizes.max(), 0.1)).mean())
+
+
+def _follows_gradient(probe: Probe) -> bool:
+    """Whether the first step is a multiple of the gradient: no scale of its own for each number."""
+    if not probe.problem.has_step or not is_finite((probe.stepped, probe.slope)):
+        return False
+    way, slope = (
+        np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+        for tree in (jax.tree.map(lambda new, old: new - old, probe.stepped, probe.params), probe.slope)
+    )
+    lengths = np.linalg.norm(way) * np.linalg.norm(slope)
+    return bool(lengths > 0 and abs(way @ slope) > 0.99 * lengths)
+
+
+def _scaled(problem: Problem) -> Problem:
+    """With all inputs standardised by the training rows' numbers; constant columns are left alone."""
+    leaves, structure = jax.tree.flatten(problem.data.inputs)
+    fits = [_fit(leaf) for leaf in leaves]
+
+    def scaled(batch: Batch | None) -> tuple | None:
+        if batch is None:
+            return None
+        found = [fit(leaf) for fit, leaf in zip(fits, jax.tree.leaves(batch.inputs), strict=True)]
+        return jax.tree.unflatten(structure, found), batch.targets
+
+    splits = {name: scaled(getattr(problem, name)) for name in ("data", "valid", "test")}
+    return problem.replace(**splits)
+
+
+def _fit(leaf: np.ndarray) -> Any:
+    if leaf.dtype.kind != "f":
+        return lambda other: other
+    mean, scale = leaf.mean(axis=0, keepdims=True), leaf.std(axis=0, keepdims=True)
+    floor = np.maximum(scale, 0.1 * scale.mean())
+    return lambda other: ((other - mean) / np.where(floor > 0, floor, 1)).astype(leaf.dtype)

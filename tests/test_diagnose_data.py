@@ -1,0 +1,126 @@
+"""Rows, splits and scales: what is wrong with the data is found, and what only looks odd is left alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxnets.diagnose import Problem
+from jaxnets.diagnose.probe import Probe
+from jaxnets.diagnose.rules.data import labels_misaligned
+from jaxnets.diagnose.rules.inputs import inputs_unscaled
+from jaxnets.diagnose.rules.splits import outside_training_range
+
+
+def clusters(seed, *, num_rows=120):
+    """Rows about four centres in five columns, with the centres' numbers."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 4, num_rows).astype(np.int32)
+    centres = 4 * generator.normal(size=(4, 5))
+    return (centres[labels] + generator.normal(size=(num_rows, 5))).astype(np.float32), labels
+
+
+def problem(inputs, labels, *, activation=jax.nn.relu, loss_inputs=lambda x: x, **changes):
+    wide = inputs.shape[1]
+
+    def init(key):
+        first, second = jax.random.split(key)
+        return [jax.random.normal(first, (wide, 8)) / wide**0.5, jax.random.normal(second, (8, 4)) / 3]
+
+    def net(params, x):
+        return activation(loss_inputs(x) @ params[0]) @ params[1]
+
+    def loss(params, x, y):
+        return -jnp.take_along_axis(jax.nn.log_softmax(net(params, x)), y[:, None], axis=1).mean()
+
+    return Problem(init, net, loss, (inputs, labels), **({"learning_rate": 0.1} | changes))
+
+
+def asked(rule, one, seed=0):
+    with jax.numpy_rank_promotion("allow"):
+        return list(rule(Probe(one, jax.random.key(seed))))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_in_another_order_are_found(seed):
+    inputs, labels = clusters(seed)
+    assert not asked(labels_misaligned, problem(inputs, labels))
+    (found,) = asked(labels_misaligned, problem(inputs, np.random.default_rng(seed).permutation(labels)))
+    assert found.severity == "warning"
+    assert found.evidence["neighbours agree"] < 0.45
+    for moved, words in ((np.roll(labels, 1), "-1 rows"), (labels[::-1].copy(), "reversed")):
+        (found,) = asked(labels_misaligned, problem(inputs, moved))
+        assert found.severity == "error"
+        assert found.evidence[f"neighbours agree, labels {words}"] > 0.8
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_that_neighbours_do_not_share_may_be_right(seed):
+    """A parity of independent bits, and noise that is learned by heart: rows do not cluster."""
+    generator = np.random.default_rng(seed)
+    bits = generator.integers(0, 2, (200, 12)).astype(np.float32)
+    assert not asked(labels_misaligned, problem(bits, (bits.sum(axis=1) % 2).astype(np.int32)))
+    noise = generator.normal(size=(200, 12)).astype(np.float32)
+    assert not asked(labels_misaligned, problem(noise, generator.integers(0, 4, 200).astype(np.int32)))
+
+
+def test_rows_outside_of_what_was_trained_on_are_found():
+    inputs, labels = clusters(0)
+    order = np.argsort(inputs[:, 2])
+    low, high = ((inputs[rows], labels[rows]) for rows in (order[:60], order[60:]))
+    (found,) = asked(outside_training_range, problem(*low, test=high))
+    assert found.evidence["column"] == 2
+    assert found.evidence["share of rows"] > 0.9
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_drawn_alike_are_not_outside(seed):
+    """Of few rows to train on, many others lie outside of their range by chance."""
+    inputs, labels = clusters(seed)
+    for size in (8, 60, 100):
+        split = problem(inputs[:size], labels[:size], test=(inputs[size:], labels[size:]))
+        assert not asked(outside_training_range, split)
+
+
+SCALES = [
+    (lambda x: 255 * x, {}, "largest root mean square of a column"),
+    (lambda x: 20 * x + 20, {"activation": jnp.tanh}, "first layer saturated"),
+    (lambda x: x * np.array([5, 0.04, 0.04, 0.04, 0.04]), {}, "largest column over the typical spread"),
+]
+
+
+@pytest.mark.parametrize(("scaled", "changes", "words"), SCALES)
+def test_inputs_that_are_not_scaled_are_found(scaled, changes, words):
+    inputs, labels = clusters(1)
+    broken = problem(scaled(inputs).astype(np.float32), labels, **changes)
+    (found,) = asked(inputs_unscaled, broken)
+    assert words in found.evidence
+    scaled = found.repaired.data.inputs
+    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-4)
+    assert not asked(inputs_unscaled, found.repaired)
+
+
+RIGHT = {
+    "a few units": (lambda x: x + 3, {}),
+    "scaled inside": (lambda x: 255 * x, {"loss_inputs": lambda x: x / 255}),
+    "normalised inside": (
+        lambda x: 50 * x,
+        {"loss_inputs": lambda x: (x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, keepdims=True)},
+    ),
+    "columns apart, and a rate each": (
+        lambda x: x * np.array([5, 0.04, 0.04, 0.04, 0.04]),
+        {"optimizer": optax.adam(1e-3), "learning_rate": None},
+    ),
+    "steep weights, not inputs": (
+        lambda x: x,
+        {"activation": jnp.tanh, "loss_inputs": lambda x: 30 * (x - x.mean()) / x.std()},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_inputs_whose_scale_does_not_matter_are_left_alone(name):
+    change, others = RIGHT[name]
+    inputs, labels = clusters(2)
+    assert not asked(inputs_unscaled, problem(change(inputs).astype(np.float32), labels, **others))
