@@ -15,7 +15,7 @@ from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.probe import Probe
 
 CAUSES = (
-    "data", "splits", "targets", "gradient", "loss", "head", "batches", "architecture", "initialisation",
+    "data", "splits", "targets", "batches", "gradient", "loss", "head", "architecture", "initialisation",
 )  # fmt: skip
 """Families in the order in which one causes the other; those that are not named follow, and last of all"""
 SYMPTOMS = ("run",)
