@@ -40,7 +40,7 @@ def proved(problem: Problem, findings: Sequence[Finding], key: jax.Array) -> lis
 def losses_after(
     problems: Sequence[Problem], key: jax.Array, num_steps: int
 ) -> list[tuple[float | None, float | None]]:
-    """The losses before the first and after so many steps; NaN where it diverged, None where there is none."""
+    """The losses before the first and after so many steps; NaN where one diverged, None where none is."""
     trainings = [_training(problem, num_steps) for problem in problems]
     usable = [place for place, (train, *rows) in enumerate(trainings) if _is_traceable(train, key, *rows)]
     rows = [trainings[place][1:] for place in usable]
