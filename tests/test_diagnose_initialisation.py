@@ -119,14 +119,17 @@ def test_each_fault_is_found(name):
 
 
 @pytest.mark.parametrize("name", HEALTHY)
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.release)])
 def test_near_misses_are_left_alone(name, seed):
     rules = {rule for rule, _ in FAULTS.values()}
     probe = Probe(HEALTHY[name], jax.random.key(seed))
     assert [finding for rule in rules for finding in rule(probe)] == []
 
 
-@pytest.mark.parametrize("name", ["saturated", "zeros", "small weights"])
+@pytest.mark.parametrize(
+    "name",
+    ["zeros", *(pytest.param(name, marks=pytest.mark.release) for name in ("saturated", "small weights"))],
+)
 def test_weights_that_are_drawn_anew_are_no_fault(name):
     """The remedy is looked at by the rule that asked for it."""
     rule, problem = FAULTS[name]

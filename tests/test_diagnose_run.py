@@ -144,7 +144,12 @@ def test_each_fault_is_found(name):
     assert finding.evidence
 
 
-@pytest.mark.parametrize("name", HEALTHY)
+SLOW = {"regression", "one row", "adam"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.release] * (name in SLOW)) for name in HEALTHY]
+)
 def test_near_misses_are_left_alone(name):
     family = (
         step.step_too_large, step.step_too_small, step.rule_divides_by_zero, loss.loss_sign, run.diverged,
