@@ -57,7 +57,8 @@ def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any
         raise InputError("--share, allowed where no run stops early")
     out = folder_of(common.out or pathlib.Path("runs") / experiment.name, "--out")
     folders = {name: out / name if len(rows) > 1 else out for name in rows}
-    if common.share and common.lanes is None and not all(map(manifest_in, folders.values())):
+    is_new_share = common.share and not common.plan
+    if is_new_share and common.lanes is None and not all(map(manifest_in, folders.values())):
         raise InputError("--share in a new folder, allowed with --lanes NUM, the same for all that share it")
     try:
         for name, (hparams, settings) in rows.items():

@@ -245,26 +245,32 @@ def test_own_final_numbers_are_those_of_each_cell():
 DEVICES = """
 import sys
 sys.path.insert(0, {tests!r})
-import numpy as np, jax, test_sweep as t
+import pathlib, numpy as np, jax, test_sweep as t
 from jaxnets import sweep
 assert jax.device_count() == 8
+out = pathlib.Path({out!r})
 for devices in (slice(1), slice(8), slice(3, 4)):
-    found = sweep.run(sweep.plan(t.TRIAL, t.GRID, seeds=2, lanes=2, devices=jax.devices()[devices]))
+    plan = sweep.plan(t.TRIAL, t.GRID, seeds=2, lanes=2, devices=jax.devices()[devices])
+    found = sweep.run(plan)
     print(found.history["loss"].tobytes().hex(), found.columns["test_accuracy"].tobytes().hex())
+    halved = sweep.halve(plan, "valid_accuracy", out=out, resume=devices != slice(1), keep_lanes=True)
+    print(halved.damaged, *sorted(path.stat().st_mtime_ns for path in (out / "chunks").iterdir()))
 """
 
 
-def test_the_number_of_devices_changes_no_bit():
+def test_the_number_of_devices_changes_no_bit(tmp_path):
+    """Nor which files a halving has: another number of devices goes on with them."""
     flags = "--xla_force_host_platform_device_count=8"
     environment = small_sweep.environment(XLA_FLAGS=flags, NPROC="8")
     done = subprocess.run(
-        [sys.executable, "-c", DEVICES.format(tests=os.path.dirname(__file__))],
+        [sys.executable, "-c", DEVICES.format(tests=os.path.dirname(__file__), out=str(tmp_path))],
         env=environment, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     bits = done.stdout.splitlines()
-    assert len(bits) == 3
-    assert len(set(bits)) == 1
+    assert len(bits) == 6
+    assert len(set(bits[::2])) == len(set(bits[1::2])) == 1
+    assert bits[1].startswith("[] ")
 
 
 def test_the_manifest_names_all_that_the_numbers_depend_on(planned, tmp_path):

@@ -155,7 +155,7 @@ def test_few_go_on_in_a_narrower_program(tmp_path):
     grid = sweep.Grid(learning_rate=sweep.log(0.01, 1, 6), num_steps=[36], evaluate_every=[6])
     plan = sweep.plan(base.TRIAL, grid, lanes=6)
     (part,) = plan.parts
-    narrow = with_lanes(plan.trial, part, 1).candidates[0]
+    narrow = with_lanes(plan.trial, part, 1, memory=None).candidates[0]
     both = (part.candidates[0]._replace(seconds=1.2), narrow._replace(seconds=0.5))
     plan = dataclasses.replace(plan, parts=(part._replace(candidates=both),))
     halved = sweep.halve(plan, "loss", factor=2, out=tmp_path / "out")

@@ -1,6 +1,7 @@
 """Lanes and files of a sweep that is gone on with, and names that would stand in each other's place."""
 
 import dataclasses
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -14,8 +15,9 @@ from jaxnets.check import InputError
 from jaxnets.learner import Learner
 from jaxnets.sweep import Grid
 from jaxnets.sweep import results as results_of
-from jaxnets.sweep.identity import manifest_of
+from jaxnets.sweep.identity import _operations_of, manifest_of
 from jaxnets.sweep.lanes import Layout
+from jaxnets.sweep.plan import laid_out_like
 
 GRID = Grid(learning_rate=[0.01, 0.1, 0.2])
 
@@ -128,6 +130,39 @@ def test_the_functions_of_final_numbers_are_part_of_a_sweep(planned):
     one, other = (manifest_of(plan, {})["evaluate"] for plan in (first, second))
     assert one != other
     assert manifest_of(first, {})["evaluate"] == one
+
+
+def number(factor, *given, offset=0.0):
+    return {"own": factor + offset}
+
+
+def closed(factor):
+    return lambda *given: {"own": factor * 2}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        closed,
+        lambda factor: partial(number, factor),
+        lambda factor: partial(number, 1.0, offset=factor),
+        lambda factor: lambda *given, factor=factor: factor,
+        lambda factor: closed(np.full(3, factor)),
+        lambda factor: closed(jax.random.key(int(factor))),
+        lambda factor: closed(closed(factor)),
+    ],
+    ids=["closure", "partial", "keyword", "default", "array", "key", "inner"],
+)
+def test_what_a_function_of_final_numbers_holds_is_part_of_a_sweep(make):
+    one, other, again = (_operations_of(make(factor)) for factor in (1.0, 2.0, 1.0))
+    assert one == again
+    assert one != other
+
+
+def test_a_sweep_that_is_gone_on_with_keeps_to_the_memory(planned, folder):
+    small = dataclasses.replace(planned, given=Layout(), memory=100)
+    with pytest.raises(InputError, match=r"lanes = 2 take .* MB, there are 0.0001 MB"):
+        laid_out_like(small, folder)
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,12 @@ def test_copies_stay_in_their_intervals_and_in_32_bits():
     ]
 
 
+def test_sizes_of_a_batch_are_no_numbers_that_may_be_multiplied(planned):
+    trial = planned.trial._replace(hparams=NamedTuple("Hparams", [("batch_size", int)])(8))
+    with pytest.raises(InputError, match="population: batch_size"):
+        sweep.evolve(dataclasses.replace(planned, trial=trial), "loss", names=["batch_size"], every=20)
+
+
 def test_a_name_that_the_table_needs_is_refused(planned):
     trial = planned.trial._replace(hparams=NamedTuple("Hparams", [("member", float)])(0.1))
     with pytest.raises(InputError, match="a name 'member'"):
@@ -159,12 +165,12 @@ def test_a_stopped_population_is_resumed_bit_for_bit(planned, evolved, tmp_path)
     with pytest.raises(KeyboardInterrupt):
         sweep.evolve(planned, "loss", out=tmp_path / "out", report=stop, **OPTIONS)
     files = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / "chunks").iterdir()}
-    assert len(files) == 4
+    assert len(files) == 2  # a file for each generation so far
     again = sweep.evolve(planned, "loss", out=tmp_path / "out", resume=True, **OPTIONS)
     assert base.same(again.result, evolved.result)
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / "chunks").iterdir()}
     assert files.items() <= after.items()
-    assert len(after) == 8
+    assert len(after) == 4
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +16,11 @@ from jax.stages import Lowered
 from jaxnets.check import InputError
 from jaxnets.train import Run
 from jaxnets.types import Metrics, PyTree
+
+UNKNOWN_BYTES = 2**32
+"""Taken for a device's memory where the system does not tell."""
+_COPIES: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+"""By data set, its arrays on each device."""
 
 
 def compiled_on(devices: Sequence[jax.Device], lowered: Callable[[], Lowered]) -> list[Callable]:
@@ -48,20 +54,17 @@ class Spread:
         mesh = Mesh(np.array(devices), ("lanes",))
         self.programs, self.devices, self.shares_seed = programs, devices, shares_seed
         self.sharding = NamedSharding(mesh, PartitionSpec("lanes"))
-        self.source, self.copies = None, []
 
     def __call__(
         self, seeds: Any, hparams: Any, until: Any, run: Run, dataset: Any
     ) -> tuple[Run, Metrics, Metrics]:
         """As one program does that is as wide as all of them."""
-        if self.source is not dataset:
-            self.source, self.copies = dataset, [jax.device_put(dataset, one) for one in self.devices]
         step, parts = np.int32(run.step), self._parts((run.state, run.status, hparams))
         seeds = [seeds] * len(parts) if self.shares_seed else self._parts(seeds)
         found = [
             program(seed, own, until, Run(state, {}, standing, step), copy)
             for program, seed, (state, standing, own), copy in zip(
-                self.programs, seeds, parts, self.copies, strict=True
+                self.programs, seeds, parts, _copies(dataset, self.devices), strict=True
             )
         ]
         ends, *others = zip(*found, strict=True)
@@ -94,6 +97,15 @@ class Spread:
         return jax.tree.map(join, *trees)
 
 
+def _copies(dataset: Any, devices: Sequence[jax.Device]) -> list[Any]:
+    """A data set on each device: copied once, for all programs, as long as there is the set."""
+    known = _COPIES.setdefault(dataset, {})
+    for device in devices:
+        if device not in known:
+            known[device] = jax.device_put(jax.tree.leaves(dataset), device)
+    return [jax.tree.unflatten(jax.tree.structure(dataset), known[device]) for device in devices]
+
+
 def devices_of(wanted: Any) -> tuple[jax.Device, ...]:
     """The devices that are wanted; by default all of this process.
 
@@ -115,5 +127,7 @@ def devices_of(wanted: Any) -> tuple[jax.Device, ...]:
 
 def memory_of(device: jax.Device) -> int:
     """Bytes that a device has."""
-    known = device.memory_stats() or {}
-    return known.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    known = (device.memory_stats() or {}).get("bytes_limit")
+    if known or not hasattr(os, "sysconf"):
+        return known or UNKNOWN_BYTES
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxnets import status
@@ -88,7 +89,7 @@ def run(
     refuse_callers(workers, report)
     if workers is not None and host != (0, 1):
         raise InputError("workers and host, allowed is one of them")
-    plan = gone_on_with(plan, out, resume=resume or share)
+    plan = gone_on_with(plan, out, resume=(resume or share) and not fresh)
     tasks = tasks_of(plan, host)
     with opened(plan, out, {}, resume=resume, fresh=fresh, share=share or workers is not None) as store:
         is_busy = submitted(workers, num_workers, plan, out) if workers is not None else lambda: False
@@ -275,11 +276,12 @@ def record_of(part: Part, positions: np.ndarray, arrays: Arrays, code: int | Non
 
 
 def _evaluated(trial: Trial, part: Part, batch: np.ndarray, way: Way) -> Arrays:
-    """Final numbers that the trial has a function of its own for, cell by cell."""
-    rows = []
-    for lane, position in enumerate(batch):
-        hparams = type(part.group.hparams)(*(column[position] for column in part.group.hparams))
-        state = jax.tree.map(lambda leaf, lane=lane: leaf[lane], way.run.state)
-        found = trial.evaluate(trial.learner(hparams, part.settings), state, part.dataset)
-        rows.append({name: np.float32(value) for name, value in found.items()})
+    """Final numbers that the trial has a function of its own for, cell by cell, on the first device."""
+    rows, states = [], jax.device_get(way.run.state)
+    with jax.default_device(part.program.devices[0]):
+        for lane, position in enumerate(batch):
+            hparams = type(part.group.hparams)(*(column[position] for column in part.group.hparams))
+            state = jax.tree.map(lambda leaf, lane=lane: jnp.asarray(leaf[lane]), states)
+            found = trial.evaluate(trial.learner(hparams, part.settings), state, part.dataset)
+            rows.append({name: np.float32(value) for name, value in found.items()})
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}

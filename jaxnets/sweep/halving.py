@@ -201,7 +201,7 @@ def _bracket(
     for rung, lanes in zip(bracket.rungs, bracket.lanes, strict=True):
         if not len(alive):
             return
-        part = with_lanes(plan.trial, part, lanes)
+        part = with_lanes(plan.trial, part, lanes, memory=plan.memory)
         news = held.advance(part, alive, rung.step)
         if rung is bracket.rungs[-1]:
             yield [*held.records(part, alive)], news

@@ -21,7 +21,8 @@ from jaxnets.sweep.store import Store
 class Held:
     """Runs that stop together, are compared, and go on, end, or take another's place.
 
-    Each batch from stop to stop is a chunk of the store: it is trained once, whoever is killed in between.
+    As many cells as a chunk of the sweep has are a file of the store from stop to stop, on any number of
+    devices: they are trained once, whoever is killed in between.
 
     Attributes:
         rows: of each cell, by its position in the part, the arrays of its run (:meth:`Way.arrays`).
@@ -32,21 +33,18 @@ class Held:
         self._plan, self._store, self._number = plan, store, 0
 
     def advance(self, part: Part, positions: np.ndarray, step: int) -> Arrays:
-        """Takes cells to a step; the arrays of the last batch.
+        """Takes cells to a step; the arrays of the last file.
 
         Args:
             part: with the program and the hyperparameters to go on with.
         """
-        for batch in part.batches_among(positions):
-            arrays = self._finished(part, batch, step)
+        for cells in part.chunks_among(positions):
+            arrays = self._finished(part, cells, step)
             if arrays is None:
-                way = self._way(part, batch)
-                while way.step < step:
-                    way = part.advanced(batch, way, step)
-                arrays = way.arrays(len(batch)) | {"cell": part.group.numbers[batch]}
+                arrays = _joined([self._trained(part, batch, step) for batch in part.batches_among(cells)])
                 if self._store:
                     self._store.finish(self._number, arrays)
-            self.rows |= {position: _row(arrays, row) for row, position in enumerate(batch.tolist())}
+            self.rows |= {position: _row(arrays, row) for row, position in enumerate(cells.tolist())}
             self._number += 1
         return arrays
 
@@ -72,14 +70,21 @@ class Held:
         for batch in part.batches_among(positions) if len(positions) else ():
             yield arrays_of(self._plan, part, batch, self._way(part, batch))
 
+    def _trained(self, part: Part, batch: np.ndarray, step: int) -> Arrays:
+        """Cells side by side, at a step."""
+        way = self._way(part, batch)
+        while way.step < step:
+            way = part.advanced(batch, way, step)
+        return way.arrays(len(batch)) | {"cell": part.group.numbers[batch]}
+
     def _way(self, part: Part, batch: np.ndarray) -> ways.Way:
         before = [self.rows[position] for position in batch.tolist() if position in self.rows]
         return ways.of_arrays(part.program, _joined(before)) if before else ways.begun(part.program)
 
-    def _finished(self, part: Part, batch: np.ndarray, step: int) -> Arrays | None:
+    def _finished(self, part: Part, cells: np.ndarray, step: int) -> Arrays | None:
         """A chunk's arrays, if they are those of its cells at that step."""
         arrays = self._store.finished(self._number) if self._store else None
-        if arrays is None or sound.is_stop(arrays, part, batch, step):
+        if arrays is None or sound.is_stop(arrays, part, cells, step):
             return arrays
         self._store.blame(f"chunk {self._number}: not the arrays of its cells")
         return None

@@ -6,14 +6,17 @@ import hashlib
 import inspect
 import json
 import os
+import re
 import sys
 import types
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import jaxlib
+import numpy as np
 
 import jaxnets
 from jaxnets.data.fingerprint import fingerprint
@@ -39,7 +42,7 @@ def manifest_of(plan: Plan, about: dict[str, Any]) -> dict[str, Any]:
         "evaluate": _operations_of(plan.trial.evaluate),
         "versions": {"jaxnets": jaxnets.__version__, "jax": jax.__version__, "jaxlib": jaxlib.__version__},
         "device": program.devices[0].device_kind,
-        "threads": os.environ.get("NPROC") or len(os.sched_getaffinity(0)),
+        "threads": _threads(),
         "precision": str(jax.config.jax_default_matmul_precision),
         "x64": bool(jax.config.jax_enable_x64),
         "hparams": _plain(plan.trial.hparams._asdict()),
@@ -71,21 +74,81 @@ def file_of(function: Any) -> str:
 
 
 def _operations_of(function: Any) -> str:
-    """A hash of what a Python function does, its name and its constants, wherever its file is."""
-    function = (
-        inspect.unwrap(function.func if isinstance(function, partial) else function) if function else None
-    )
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return _plain(function) if callable(function) else ""
-    total, waiting = hashlib.sha256(function.__qualname__.encode()), [code]
+    """A hash of what a Python function does and of all that it holds, wherever its file is.
+
+    Its operations, defaults, what it closes over, a partial's arguments, and the functions and constants of
+    its own module that it names.
+    """
+    total = hashlib.sha256()
+    for word in _words(function, set()) if function else ():
+        total.update(word)
+    return total.hexdigest()[:16] if function else ""
+
+
+def _words(value: Any, seen: set[int]) -> Iterator[bytes]:
+    """A value in bytes; functions by what they do, each once."""
+    if isinstance(value, partial):
+        yield from _words((value.func, value.args, value.keywords), seen)
+    elif isinstance(value, types.FunctionType | types.MethodType):
+        yield from _words_of_function(inspect.unwrap(value), seen)
+    elif isinstance(value, dict):
+        yield from _words([*value.items()], seen)
+    elif isinstance(value, list | tuple):
+        yield f"{type(value).__qualname__}{len(value)}".encode()
+        for part in value:
+            yield from _words(part, seen)
+    elif isinstance(value, np.ndarray | jax.Array):
+        numbers = np.asarray(jax.random.key_data(value) if _is_key(value) else value)
+        yield f"{numbers.dtype}{numbers.shape}".encode() + numbers.tobytes()
+    elif not isinstance(value, types.ModuleType):
+        yield re.sub(r" at 0x[0-9a-f]+", "", repr(value)).encode()
+
+
+def _words_of_function(function: Any, seen: set[int]) -> Iterator[bytes]:
+    function = getattr(function, "__func__", function)
+    if id(function) in seen:
+        return
+    seen.add(id(function))
+    yield function.__qualname__.encode()
+    cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+    yield from _words((function.__defaults__, function.__kwdefaults__, cells), seen)
+    waiting = [function.__code__]
     while waiting:
         one = waiting.pop()
         inner = [part for part in one.co_consts if isinstance(part, types.CodeType)]
         plain = [part for part in one.co_consts if not isinstance(part, types.CodeType)]
-        total.update(one.co_code + repr((one.co_names, plain)).encode())
+        yield one.co_code + repr((one.co_names, plain)).encode()
+        named = [function.__globals__.get(name) for name in one.co_names]
+        yield from _words([part for part in named if _is_own(part, function)], seen)
         waiting += inner
-    return total.hexdigest()[:16]
+
+
+def _is_own(value: Any, function: Any) -> bool:
+    """Whether what a function names is no module or class, and no function of another module."""
+    if callable(value):
+        return isinstance(value, types.FunctionType) and value.__module__ == function.__module__
+    return value is not None and not isinstance(value, types.ModuleType)
+
+
+def _is_filled(cell: types.CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
+
+
+def _is_key(value: Any) -> bool:
+    return jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
+
+
+def _threads() -> int | str:
+    """Cores that XLA uses on a CPU; how sums are cut among them may decide their last bits."""
+    asked = os.environ.get("NPROC", "")
+    if asked:
+        return int(asked) if asked.isdecimal() else asked
+    own = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(own(0)) if own else os.cpu_count() or 1
 
 
 def _code() -> str:

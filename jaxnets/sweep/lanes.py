@@ -111,9 +111,9 @@ def candidates(
         InputError: the lanes wanted, or a single one, do not fit the memory.
     """
     first = lanes or 1
-    _fit(first, least_bytes(first), limit)
+    refuse_unfit(first, least_bytes(first), limit)
     tried = [compiled(first, None)]
-    _fit(first, tried[0].program.num_bytes, limit)
+    refuse_unfit(first, tried[0].program.num_bytes, limit)
     while lanes is None and _is_worth_more(tried, most, num_cells, limit):
         wider = min(most, tried[-1].program.lanes * _factor(tried[-1]))
         if least_bytes(wider) > limit:
@@ -142,14 +142,19 @@ def _factor(last: Candidate) -> int:
     return CAREFUL if last.first > SLOW else WIDER
 
 
-def _fit(lanes: int, num_bytes: int, limit: int) -> None:
+def refuse_unfit(lanes: int, num_bytes: int, limit: int) -> None:
+    """Refuses lanes that take more memory than there is, with advice."""
     if num_bytes > limit:
         fitting = limit * lanes // num_bytes
         allowed = f"{fitting} lanes" if fitting else "a smaller batch_size or model"
         raise InputError(
-            f"lanes = {lanes} take {num_bytes / 1e6:.0f} MB, there are {limit / 1e6:.0f} MB; "
+            f"lanes = {lanes} take {_megabytes(num_bytes)}, there are {_megabytes(limit)}; "
             f"allowed is {allowed}"
         )
+
+
+def _megabytes(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:.0f} MB" if num_bytes >= 1e8 else f"{num_bytes / 1e6:.2g} MB"
 
 
 def measured(

@@ -14,7 +14,7 @@ from jaxnets.data.dataset import Dataset
 from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import Group, batches_of, inputs_of
 from jaxnets.sweep.devices import memory_of
-from jaxnets.sweep.lanes import Candidate, Layout, candidates, measured
+from jaxnets.sweep.lanes import Candidate, Layout, candidates, measured, refuse_unfit
 from jaxnets.sweep.program import Program, compile_program, least_bytes
 from jaxnets.sweep.trial import Trial
 from jaxnets.sweep.way import Way, advanced
@@ -59,12 +59,16 @@ class Part(NamedTuple):
     @property
     def chunks(self) -> list[np.ndarray]:
         """Positions in the group of each file's cells."""
-        return batches_of(self.group, self.chunk_size, self.shares_seed)
+        return self.chunks_among(np.arange(len(self.group.numbers)))
 
     @property
     def num_batches(self) -> int:
         """How many times the program makes whole runs."""
         return sum(len(self.batches_among(chunk)) for chunk in self.chunks)
+
+    def chunks_among(self, positions: np.ndarray) -> list[np.ndarray]:
+        """Some positions of the group, as many at a time as a file has; whatever the number of devices."""
+        return batches_of(self.group, self.chunk_size, self.shares_seed, positions)
 
     def batches_among(self, positions: np.ndarray) -> list[np.ndarray]:
         """Some positions of the group, as many at a time as the program is wide."""
@@ -180,9 +184,18 @@ def _of_all(settings: Any, hparams: Any, dataset: Dataset) -> Any:
     return settings._replace(batch_size=common)
 
 
-def with_lanes(trial: Trial, part: Part, lanes: int) -> Part:
-    """The part, trained by the program of so many lanes; it is compiled where there is none."""
+def with_lanes(trial: Trial, part: Part, lanes: int, *, memory: int | None) -> Part:
+    """The part, trained by the program of so many lanes; it is compiled where there is none.
+
+    Args:
+        memory: as for :func:`part_of`.
+
+    Raises:
+        InputError: so many lanes do not fit the memory.
+    """
     known = [one for one in part.candidates if one.program.lanes == lanes]
     others = [one for one in part.candidates if one.program.lanes != lanes]
-    first = known or [_compiled(trial, part, part.program.devices, lanes)]
+    devices = part.program.devices
+    first = known or [_compiled(trial, part, devices, lanes)]
+    refuse_unfit(lanes, first[0].program.num_bytes, memory or memory_of(devices[0]))
     return part._replace(candidates=(*first, *others))

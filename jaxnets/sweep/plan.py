@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxnets import check
 from jaxnets.check import InputError
@@ -29,6 +30,7 @@ class Plan:
 
     Attributes:
         given: the layout that was asked for; what is None there was measured.
+        memory: bytes that may be used of each device; None for what it has.
     """
 
     trial: Trial
@@ -36,11 +38,12 @@ class Plan:
     seeds: tuple[int, ...]
     parts: tuple[Part, ...]
     given: Layout
+    memory: int | None = None
 
     @property
     def compilations(self) -> int:
-        """Programs that were compiled."""
-        return sum(len(part.candidates) for part in self.parts)
+        """Programs that were compiled, each for every device."""
+        return sum(len(part.candidates) * len(part.program.devices) for part in self.parts)
 
     @property
     def num_cells(self) -> int:
@@ -148,7 +151,7 @@ def plan(
             for group, layout in zip(found, layouts, strict=True)
         ]
     _refuse_names(source, grid, parts)
-    return Plan(source, grid, tuple(wanted), tuple(parts), given)
+    return Plan(source, grid, tuple(wanted), tuple(parts), given, memory)
 
 
 def laid_out_like(plan: Plan, folder: str | Path) -> Plan:
@@ -161,7 +164,8 @@ def laid_out_like(plan: Plan, folder: str | Path) -> Plan:
     for part, found in zip(plan.parts, layouts, strict=True):
         layout = plan.given.or_else(found)
         with jax.default_device(part.program.devices[0]):
-            part = with_lanes(plan.trial, part, layout.lanes or part.program.lanes)
+            lanes = layout.lanes or part.program.lanes
+            part = with_lanes(plan.trial, part, lanes, memory=plan.memory)
         parts.append(part._replace(chunk_size=layout.chunk_size or part.chunk_size))
     return dataclasses.replace(plan, parts=tuple(parts))
 
@@ -175,14 +179,14 @@ def _refuse_names(trial: Trial, grid: Grid, parts: list[Part]) -> None:
 
 
 def reader(trial: Trial) -> Callable[[Any], Dataset]:
-    """Data by settings, checked, and each set copied to the device once."""
+    """Data by settings, checked, and each set copied to the device once, wherever it was before."""
     copies: dict[int, tuple[Dataset, Dataset]] = {}
 
     def read(settings: Any) -> Dataset:
         dataset = trial.data(settings)
         if id(dataset) not in copies:
             check.splits(dataset.splits, dataset.num_classes)
-            copies[id(dataset)] = dataset, jax.tree.map(jnp.asarray, dataset)
+            copies[id(dataset)] = dataset, jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), dataset)
         return copies[id(dataset)][1]
 
     return read

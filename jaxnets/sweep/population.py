@@ -160,6 +160,8 @@ def _changing(plan: Plan, names: Sequence[str] | None) -> list[str]:
     wanted = [name for name in plan.grid.names if name in traced] if names is None else [*names]
     for name in wanted:
         check.choice("name", name, traced)
+    if "batch_size" in wanted:
+        raise InputError("population: batch_size, whose sizes a program must know; allowed are other names")
     if not wanted:
         raise InputError("population: no hyperparameters that could change, at least one is needed")
     return wanted

@@ -141,7 +141,8 @@ def _text_of(lane: Callable, hparams: Any, begun: Run, dataset: Dataset) -> str:
     text = re.sub(r"0x[0-9a-f]+", "", str(traced))  # addresses differ from process to process
     total = hashlib.sha256(text.encode())
     for constant in _constants_in(traced):
-        total.update(np.asarray(constant).tobytes())
+        is_key = jax.dtypes.issubdtype(jnp.result_type(constant), jax.dtypes.prng_key)
+        total.update(np.asarray(jax.random.key_data(constant) if is_key else constant).tobytes())
     return total.hexdigest()[:16]
 
 

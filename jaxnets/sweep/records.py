@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 
 from jaxnets.check import InputError
@@ -26,10 +26,13 @@ MAGIC = "jaxnets-record 1"
 MOST_FIRST = 128
 """Bytes of the first line, at most."""
 MOST_HEADER = 2**24
+MOST_AXES = 32
 KINDS = frozenset("biufc")
 """Kinds of dtype that are read: truths, integers, floats, complex numbers."""
 NARROW = frozenset(
-    np.dtype(kind).name for kind in (jnp.bfloat16, jnp.float8_e4m3fn, jnp.float8_e5m2, jnp.int4, jnp.uint4)
+    np.dtype(kind).name
+    for kind in vars(ml_dtypes).values()
+    if isinstance(kind, type) and issubclass(kind, np.generic)
 )
 """Dtypes beyond NumPy's own that are read too; they are written by these names."""
 
@@ -144,7 +147,7 @@ def _announced(path: Path, file: IO[bytes]) -> tuple[str, int]:
 
 def _arrays(path: Path, layout: list[tuple[str, np.dtype, tuple[int, ...]]], payload: bytes) -> Arrays:
     sizes = [kind.itemsize * math.prod(shape) for _, kind, shape in layout]
-    is_sound = all(_is_read(kind) and min(shape, default=0) >= 0 for _, kind, shape in layout)
+    is_sound = all(_is_read(kind) and _is_shape(shape) for _, kind, shape in layout)
     if not is_sound or sum(sizes) != len(payload):
         raise InputError(f"{path.name}: arrays of {sum(sizes)} bytes, the file has {len(payload)}")
     starts = np.cumsum([0, *sizes])
@@ -152,6 +155,10 @@ def _arrays(path: Path, layout: list[tuple[str, np.dtype, tuple[int, ...]]], pay
         name: np.frombuffer(payload[start : start + size], kind).reshape(shape)
         for (name, kind, shape), start, size in zip(layout, starts, sizes, strict=False)
     }
+
+
+def _is_shape(shape: tuple[int, ...]) -> bool:
+    return len(shape) <= MOST_AXES and all(0 <= size < 2**31 for size in shape)
 
 
 def _word(name: str, kind: np.dtype) -> str:

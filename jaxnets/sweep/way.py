@@ -36,11 +36,12 @@ class Way(NamedTuple):
         """All of it for a file; of the first cells, where the others fill up a batch."""
         rows = slice(num_cells)
         leaves = jax.tree.leaves((self.run.state, self.run.status))
-        found = {f"run/{number}": np.asarray(leaf[rows]) for number, leaf in enumerate(leaves)}
+        # Cut on the host: on devices, a slice would be a program of its own, and gather from all of them.
+        found = {f"run/{number}": np.asarray(leaf)[rows] for number, leaf in enumerate(leaves)}
         for kind, values in (("entry", self.entries), ("final", self.final)):
-            found |= {f"{kind}/{name}": np.asarray(array[rows]) for name, array in values.items()}
+            found |= {f"{kind}/{name}": np.asarray(array)[rows] for name, array in values.items()}
         standing = {"status": self.run.status.code, "kept_steps": self.run.status.step}
-        found |= {name: np.asarray(array[rows]) for name, array in standing.items()}
+        found |= {name: np.asarray(array)[rows] for name, array in standing.items()}
         return found | {"step": np.asarray(self.run.step, np.int32)}
 
 
@@ -96,4 +97,4 @@ def under(arrays: Arrays, prefix: str) -> Arrays:
 
 def _full(values: np.ndarray, width: int) -> np.ndarray:
     missing = width - len(values)
-    return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)]) if missing else values
+    return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)]) if missing > 0 else values

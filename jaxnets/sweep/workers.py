@@ -41,6 +41,7 @@ class Job(NamedTuple):
     seeds: tuple[int, ...]
     out: str
     precision: str | None
+    x64: bool
     learner: str
     sender: str
     place: int
@@ -59,6 +60,7 @@ def work(job: Job) -> int:
         if not manifest_in(job.out):
             raise InputError(f"{job.out}: not there; workers and their sender share one folder")
         jax.config.update("jax_default_matmul_precision", job.precision)
+        jax.config.update("jax_enable_x64", job.x64)
         ready = plan(job.trial, job.grid, seeds=job.seeds, like=job.out)
         about = {"learner": job.learner}
         with opened(ready, job.out, about, resume=True, fresh=False, share=True) as store:
@@ -98,6 +100,7 @@ def submitted(
         ready.seeds,
         str(Path(out).resolve()),
         jax.config.jax_default_matmul_precision,
+        jax.config.jax_enable_x64,
         file_of(ready.trial.learner),
         HERE,
         0,
