@@ -146,7 +146,9 @@ def test_who_shares_a_folder_has_its_lanes_and_begins_one_with_lanes_that_are_gi
     words = [*WORDS[:-1], *GRID, "--share", "--plan", "--out"]
     assert command.main([*words, str(done)]) == 0
     assert "6 cells 2 lanes, " in capsys.readouterr().out
-    assert command.main([*words, str(tmp_path / "out")]) == 2
+    assert command.main([*words, str(tmp_path / "out")]) == 0  # a plan shares nothing yet
+    capsys.readouterr()
+    assert command.main([*WORDS[:-1], *GRID, "--share", "--out", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err.startswith("error: --share in a new folder, allowed with --lanes NUM")
 
 

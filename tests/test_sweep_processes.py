@@ -115,7 +115,15 @@ def test_threads_leave_the_work_to_their_process(tmp_path):
 def job_of(folder, sender):
     plan = planned()
     return workers.Job(
-        plan.trial, plan.grid, plan.seeds, str(folder), None, workers.file_of(plan.trial.learner), sender, 0
+        plan.trial,
+        plan.grid,
+        plan.seeds,
+        str(folder),
+        None,
+        False,
+        workers.file_of(plan.trial.learner),
+        sender,
+        0,
     )
 
 

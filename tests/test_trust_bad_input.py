@@ -108,7 +108,7 @@ OPTIONS = {
     "lanes float": ({"lanes": 2.0}, "lanes = 2.0, allowed are 1 to"),
     "segment 0": ({"evaluate_every": 0}, "evaluate_every = 0, allowed are 1 to 3"),
     "segment beyond the steps": ({"evaluate_every": 4}, "evaluate_every = 4, allowed are 1 to 3"),
-    "budget": ({"lanes": 1, "memory": 100}, "there are 0 MB; allowed is a smaller batch_size or model"),
+    "budget": ({"lanes": 1, "memory": 100}, "there are 0.0001 MB; allowed is a smaller batch_size or model"),
     "no callable": ({"make": "mlp"}, "'mlp', allowed are a Trial, an experiment or a function"),
     "three arguments": ({"make": lambda a, b, c: None}, "allowed is a function (hparams) or (hparams, set"),
     "no argument": ({"make": lambda: None}, "allowed is a function (hparams) or (hparams, settings)"),
