@@ -155,7 +155,8 @@ class Trace:
 
     def _into_loop(self, equation: Any, given: list[Traced]) -> list[Traced]:
         """What goes into a loop, with what is added at each step; its first steps are followed."""
-        first = equation.params["num_consts"] + equation.params["num_carry"]
+        num_fixed, num_carried = _sizes(equation.params)
+        first = num_fixed + num_carried
         is_reversed = equation.params["reverse"]
         nudged = [
             one._replace(value=self._nudged(Place(one.value, True, is_reversed)))
@@ -164,7 +165,7 @@ class Trace:
         ]  # fmt: skip
         inner = copy.copy(self)
         inner.inside, inner.biased, inner.by_number, inner._nudges = [], set(), {}, None
-        fixed, carry = given[: equation.params["num_consts"]], given[equation.params["num_consts"] : first]
+        fixed, carry = given[:num_fixed], given[num_fixed:first]
         for number in range(min(self._num_inside, equation.params["length"])):
             inner.layers, inner.places = [], []
             time = -1 - number if is_reversed else number
@@ -226,3 +227,11 @@ def _tangent(value: Any, slope: Any) -> Any:
     if not jnp.issubdtype(kind, jnp.inexact):
         return np.zeros(np.shape(value), jax.dtypes.float0)
     return jnp.zeros(np.shape(value), kind) if slope is None else slope.astype(kind)
+
+
+def _sizes(params: dict[str, Any]) -> tuple[int, int]:
+    """How many values a scan holds fixed, and how many it carries from step to step."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    fixed, carried, _ = params["ft_in"].unpack()  # newer versions of jax keep the trees of all three
+    return len([*fixed]), len([*carried])
