@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
         if arguments == ["--results"]:
             return _update_readme()
         if arguments[0] == "--verify":
-            return _verify(_parse_or_refuse(Verify, f"{USAGE} --verify", Verify.__doc__, arguments[1:]))
+            return _verify(parse_or_refuse(Verify, f"{USAGE} --verify", Verify.__doc__, arguments[1:]))
         name, *rest = arguments
         experiment = _contract.load(name)
         common, rows = _parse(experiment, rest)
@@ -104,7 +104,7 @@ def _parse(experiment: Experiment, arguments: list[str]) -> tuple[Common, dict[s
         ],
     )
     description = re.sub(r"\n(?=[A-Z]\w+: )", "\n\n", experiment.docstring)
-    given = _parse_or_refuse(options, f"{USAGE} {experiment.name}", description, arguments)
+    given = parse_or_refuse(options, f"{USAGE} {experiment.name}", description, arguments)
     options_given = {
         word.partition("=")[0][2:].replace("-", "_") for word in arguments if word.startswith("--")
     }
@@ -125,7 +125,7 @@ def _parse(experiment: Experiment, arguments: list[str]) -> tuple[Common, dict[s
     return given.common, chosen
 
 
-def _parse_or_refuse(options: type, command: str, description: str, arguments: list[str]) -> Any:
+def parse_or_refuse(options: type, command: str, description: str, arguments: list[str]) -> Any:
     """tyro's answer; its framed and coloured complaints become one line."""
     complaint = io.StringIO()
     try:

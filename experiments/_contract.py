@@ -157,7 +157,11 @@ class Experiment(NamedTuple):
 
 def names() -> list[str]:
     """The experiments there are."""
-    folder = pathlib.Path(__file__).parent
+    return modules_in(pathlib.Path(__file__).parent)
+
+
+def modules_in(folder: pathlib.Path) -> list[str]:
+    """Names of the modules in a folder, but for those that begin with an underscore."""
     return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 

@@ -16,7 +16,6 @@ from jaxnets.check import InputError
 from jaxnets.diagnose import Report
 from jaxnets.sweep import trial
 from jaxnets.sweep.pictures import png
-from jaxnets.sweep.results import write
 
 
 def diagnose_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]]) -> int:
@@ -45,7 +44,7 @@ def diagnose_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[
 def _write_pictures(out: pathlib.Path, name: str, report: Report) -> None:
     for what, figure in report.figures().items():
         path = out / f"diagnosis_{name}_{what}.png"
-        write(path, png(figure))
+        _report.write(path, png(figure))
         print(path)
 
 

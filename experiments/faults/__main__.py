@@ -38,7 +38,7 @@ class Options:
 def main(arguments: list[str]) -> int:
     """Runs the command line; the result is the exit status."""
     try:
-        wanted = command._parse_or_refuse(Options, USAGE, Options.__doc__, arguments)
+        wanted = command.parse_or_refuse(Options, USAGE, Options.__doc__, arguments)
         check.count("--seeds", wanted.seeds, 1)
         return _score(wanted)
     except check.InputError as error:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from experiments._contract import modules_in
 from jaxnets import check
 from jaxnets.diagnose import Problem
 from jaxnets.types import Array, Key, Params
@@ -60,8 +61,7 @@ class Fault(NamedTuple):
 
 def names() -> list[str]:
     """The faults there are."""
-    folder = pathlib.Path(__file__).parent
-    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    return modules_in(pathlib.Path(__file__).parent)
 
 
 def load(name: str) -> Fault:
@@ -76,20 +76,11 @@ def load(name: str) -> Fault:
 
 def train(problem: Problem, key: Key) -> Params:
     """The params after the planned steps, over consecutive batches."""
-    size = min(problem.batch_size or problem.num_rows, problem.num_rows)
-    num_batches = problem.num_rows // size
     data = jax.tree.map(jnp.asarray, problem.data)
 
     @jax.jit
     def run(key: Array, data: Any) -> Params:
         params = jax.tree.map(jnp.asarray, problem.init(key))
-
-        def step(number: Array, so_far: Any) -> Any:
-            start = number % num_batches * size
-            return problem.step(
-                *so_far, *jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), data)
-            )
-
-        return jax.lax.fori_loop(0, problem.num_steps, step, (params, problem.begin(params)))[0]
+        return problem.trained(params, data, problem.num_steps)
 
     return run(key, data)

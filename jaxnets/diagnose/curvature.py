@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.problem import Problem, spaced
 from jaxnets.types import Array, Key, PyTree
 
 FEWEST_STEPS, MOST_STEPS = 10, 100
@@ -70,12 +70,12 @@ def batch_curvature(problem: Problem, params: PyTree, key: Key) -> float:
     size = min(problem.batch_size or problem.num_rows, problem.num_rows)
     data = tuple(problem.data)
     if size >= FEW_ROWS:
-        looked = np.unique(np.linspace(0, size - 1, min(size, MOST_ROWS)).astype(int))
+        looked = spaced(size, MOST_ROWS)
         rows = jax.tree.map(lambda leaf: jnp.asarray(leaf[looked]), data)
         found = jax.jit(lambda params, rows: top_curvature(problem.loss, params, *rows, key=key))
         whole = jax.tree.map(lambda leaf: leaf[:size], data)
         return float(found(params, rows)) * _times(problem, params, rows, whole, size / len(looked))
-    first = np.unique(np.linspace(0, problem.num_rows // size - 1, FEW_ROWS // size).astype(int))
+    first = spaced(problem.num_rows // size, FEW_ROWS // size)
     looked = first[:, None] * size + np.arange(size)[None]
     batches = jax.tree.map(lambda leaf: jnp.asarray(leaf[looked]), data)
     several = jax.jit(

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxnets.diagnose.equations import CONTRACTIONS
 from jaxnets.diagnose.program import COPIES, Operation, Program
-from jaxnets.diagnose.trace import CONTRACTIONS
 
 SAME = 1e-4
 """Relative: numbers that are computed twice differ by rounding."""

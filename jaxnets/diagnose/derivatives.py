@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets.check import InputError
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.trace import Altered, Trace
 from jaxnets.types import PyTree
@@ -64,8 +65,6 @@ def differences(problem: Problem, key: jax.Array, *, num_rows: int = 32) -> list
 
 def check_structure(params: PyTree, found: PyTree) -> None:
     """Refuses a gradient that is not built like the params."""
-    from jaxnets.check import InputError
-
     old, new = jax.tree.structure(params), jax.tree.structure(found)
     if old != new:
         raise InputError(f"gradient: {new}, allowed is what the params are: {old}")

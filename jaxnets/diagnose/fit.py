@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.problem import Problem, some_rows
 from jaxnets.diagnose.training import Run, Trainer
 from jaxnets.types import Array, Batch, PyTree
 
@@ -86,8 +85,7 @@ def labels_of(outputs: Array, targets: np.ndarray) -> np.ndarray | None:
 
 def best_fit(problem: Problem, params: PyTree) -> Fit:
     """The training that brings the loss of ``NUM_ROWS`` rows down furthest, of some rates of Adam."""
-    looked = np.unique(np.linspace(0, problem.num_rows - 1, NUM_ROWS).astype(int))
-    rows = jax.tree.map(lambda leaf: jnp.asarray(leaf[looked]), problem.data)
+    rows = some_rows(problem.data, NUM_ROWS)
     alone = problem.replace(
         data=tuple(rows), update=None, gradient=None, learning_rate=None, batch_size=None, num_steps=None,
         valid=None, test=None, optimizer=optax.adam(1.0),

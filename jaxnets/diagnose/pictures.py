@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.diagnose.probe import Probe, is_finite
+from jaxnets.diagnose.problem import spaced
 from jaxnets.plot import _axes
 
 if TYPE_CHECKING:
@@ -83,5 +84,4 @@ def along_the_step(probe: Probe) -> Figure | None:
 
 
 def _some(layers: list) -> list:
-    chosen = np.unique(np.linspace(0, len(layers) - 1, MOST_LAYERS).astype(int)) if layers else []
-    return [layers[number] for number in chosen]
+    return [layers[number] for number in spaced(len(layers), MOST_LAYERS)] if layers else []

@@ -14,7 +14,7 @@ from jaxnets.diagnose.curvature import batch_curvature
 from jaxnets.diagnose.fit import Fit, best_fit
 from jaxnets.diagnose.flow import Flow, follower, slope_of
 from jaxnets.diagnose.heads import Head
-from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.problem import Problem, some_rows, spaced
 from jaxnets.diagnose.reach import reachable
 from jaxnets.diagnose.start import moved
 from jaxnets.diagnose.trace import Trace
@@ -46,8 +46,7 @@ class Probe:
     @cached_property
     def sample(self) -> Batch:
         """Rows from all over the training set."""
-        rows = np.unique(np.linspace(0, self.problem.num_rows - 1, MOST_ROWS).astype(int))
-        return jax.tree.map(lambda leaf: jnp.asarray(leaf[rows]), self.problem.data)
+        return some_rows(self.problem.data, MOST_ROWS)
 
     @cached_property
     def batch(self) -> Batch:
@@ -89,7 +88,7 @@ class Probe:
     @cached_property
     def some(self) -> Batch:
         """A few rows from all over the training set."""
-        rows = np.unique(np.linspace(0, self.problem.num_rows - 1, FEW_ROWS).astype(int))
+        rows = spaced(self.problem.num_rows, FEW_ROWS)
         return jax.tree.map(lambda leaf: leaf[rows], self.problem.data)
 
     @cached_property

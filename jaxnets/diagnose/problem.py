@@ -123,6 +123,33 @@ class Problem:
         rate = self.learning_rate
         return jax.tree.map(lambda w, g: (w - rate * g).astype(jnp.result_type(w)), params, grads), memory
 
+    def trained(self, params: PyTree, data: Batch, num_steps: int) -> PyTree:
+        """The params after so many steps over consecutive batches of rows, as many as the problem has."""
+        size = min(self.batch_size or self.num_rows, self.num_rows)
+        num_batches = self.num_rows // size
+
+        def step(number: Any, so_far: Any) -> Any:
+            start = number % num_batches * size
+            batch = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), data)
+            return self.step(*so_far, *batch)
+
+        return jax.lax.fori_loop(0, num_steps, step, (params, self.begin(params)))[0]
+
+
+def spaced(num: int, most: int) -> np.ndarray:
+    """At most so many numbers below ``num``, evenly spaced.
+
+    >>> spaced(10, 4).tolist(), spaced(2, 4).tolist()
+    ([0, 3, 6, 9], [0, 1])
+    """
+    return np.unique(np.linspace(0, num - 1, min(most, num)).astype(int))
+
+
+def some_rows(rows: Batch, most: int) -> Batch:
+    """Rows from all over, for jax."""
+    looked = spaced(len(jax.tree.leaves(rows)[0]), most)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf[looked]), rows)
+
 
 def _splits(data: Any, valid: Any, test: Any) -> dict[str, Batch]:
     """The rows by name; what the rules are to find in them (NaN, labels) is not refused."""

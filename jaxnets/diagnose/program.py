@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
-from jaxnets.diagnose.trace import INNER, LOOPS
+from jaxnets.diagnose.equations import bound, called, has_inner
 from jaxnets.types import Array, PyTree
 
 COPIES = ("broadcast_in_dim", "convert_element_type", "copy", "copy_p", "reshape", "squeeze", "transpose")
@@ -97,21 +97,18 @@ class Program:
 
     def _append(self, equation: Any, sources: list[int]) -> list[int]:
         primitive = equation.primitive
-        inner = next((equation.params[one] for one in INNER if one in equation.params), None)
-        is_call = primitive.name not in LOOPS and isinstance(inner, ClosedJaxpr)
-        if is_call and len(inner.jaxpr.invars) == len(sources):
+        inner = called(equation)
+        if inner is not None:
             return self._write(inner, sources)
-        parameters = primitive.get_bind_params(equation.params)
+        operate = bound(equation)
 
         def bind(*values: Any) -> list[Any]:
-            found = primitive.bind(*values, **parameters)
+            found = operate(*values)
             return found if primitive.multiple_results else [found]
 
         ends = [self._new(one.aval) for one in equation.outvars]
-        is_loop = primitive.name in LOOPS or inner is not None
-        before = (
-            None if is_loop else self._once.setdefault((primitive.name, (*sources, str(parameters))), ends)
-        )
+        same = (primitive.name, (*sources, str(equation.params)))
+        before = None if has_inner(equation) else self._once.setdefault(same, ends)
         if before is not None and before is not ends:
             return before
         self.operations.append(Operation(primitive.name, bind, tuple(sources), tuple(ends)))

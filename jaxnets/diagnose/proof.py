@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.diagnose.finding import Finding, Proof
-from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.problem import Problem, some_rows
 from jaxnets.types import Array
 
 NUM_STEPS = 100
@@ -75,21 +75,11 @@ def _is_traceable(train: Callable, *given: Any) -> bool:
 
 def _training(problem: Problem, num_steps: int) -> tuple[Callable, Any, Any]:
     """``(key, data, sample) -> losses`` before and after so many steps, with data and sample."""
-    rows = np.unique(np.linspace(0, problem.num_rows - 1, MOST_ROWS).astype(int))
-    sample = jax.tree.map(lambda leaf: jnp.asarray(leaf[rows]), problem.data)
-    data = jax.tree.map(jnp.asarray, problem.data)
-    size = min(problem.batch_size or problem.num_rows, problem.num_rows)
-    num_batches = problem.num_rows // size
+    sample, data = some_rows(problem.data, MOST_ROWS), jax.tree.map(jnp.asarray, problem.data)
 
     def train(key: Array, data: Any, sample: Any) -> tuple[Array, Array]:
         begun = jax.tree.map(jnp.asarray, problem.init(key))
-
-        def step(number: Array, so_far: Any) -> Any:
-            start = number % num_batches * size
-            batch = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), data)
-            return problem.step(*so_far, *batch)
-
-        params, _ = jax.lax.fori_loop(0, num_steps, step, (begun, problem.begin(begun)))
+        params = problem.trained(begun, data, num_steps)
         return problem.loss(begun, *sample), problem.loss(params, *sample)
 
     return train, data, sample

@@ -17,12 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
+from jaxnets.diagnose.equations import CONTRACTIONS, bound, called, scan_sizes
 from jaxnets.diagnose.layer import Axes, Layer, Place, axes_of
 from jaxnets.types import PyTree
 
-CONTRACTIONS = ("dot_general", "conv_general_dilated")
-LOOPS = ("scan", "while", "cond")
-INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 BY_NUMBER = (
     "abs", "add", "atan", "cbrt", "clamp", "convert_element_type", "copy", "copy_p", "cos", "cosh", "div",
     "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "integer_pow", "log", "log1p", "logistic", "max", "min",
@@ -122,14 +120,13 @@ class Trace:
     def _ends(self, equation: Any, given: list[Traced]) -> list[Traced]:
         """What an operation gives; what stands inside of a call is followed too."""
         name = equation.primitive.name
-        inner = next((equation.params[one] for one in INNER if one in equation.params), None)
-        if name not in LOOPS and isinstance(inner, ClosedJaxpr) and len(inner.jaxpr.invars) == len(given):
+        inner = called(equation)
+        if inner is not None:
             return self._walk(inner, given)
         if name == "scan":
             given = self._into_loop(equation, given)
-        parameters = equation.primitive.get_bind_params(equation.params)
-        bound = lambda *values: equation.primitive.bind(*values, **parameters)  # noqa: E731
-        found = bound(*(one.value for one in given))
+        operate = bound(equation)
+        found = operate(*(one.value for one in given))
         values = found if equation.primitive.multiple_results else [found]
         leaves = frozenset().union(*(one.leaves for one in given))
         ends = [Traced(value, leaves, any(one.is_of_rows for one in given)) for value in values]
@@ -140,9 +137,9 @@ class Trace:
             found = ends[0]._replace(value=value, before=value, slope=jnp.ones_like(value), is_bare=True)
             ends = [found._replace(layer=len(self.layers) - 1)]
         elif name in BY_NUMBER and rows:
-            ends = [self._onwards(name, bound, given, ends[0])]
+            ends = [self._onwards(name, operate, given, ends[0])]
         elif name in MOVES and given[0].before is not None and len(given) == 1:
-            ends = [_moved(bound, given[0], ends[0])]
+            ends = [_moved(operate, given[0], ends[0])]
         self._number += 1
         return [self._numbered(end) for end in ends]
 
@@ -155,7 +152,7 @@ class Trace:
 
     def _into_loop(self, equation: Any, given: list[Traced]) -> list[Traced]:
         """What goes into a loop, with what is added at each step; its first steps are followed."""
-        num_fixed, num_carried = _sizes(equation.params)
+        num_fixed, num_carried = scan_sizes(equation)
         first = num_fixed + num_carried
         is_reversed = equation.params["reverse"]
         nudged = [
@@ -182,7 +179,7 @@ class Trace:
             Layer(rows.value, weight.value, value, weight.leaves, slope, rows.number, rows.leaves, axes)
         )
 
-    def _onwards(self, name: str, bound: Callable, given: list[Traced], end: Traced) -> Traced:
+    def _onwards(self, name: str, operate: Callable, given: list[Traced], end: Traced) -> Traced:
         """The slope, one operation further."""
         sources = [one for one in given if one.before is not None]
         same = {id(one.before) for one in sources}
@@ -195,7 +192,7 @@ class Trace:
         if name in ("add", "sub") and any(one.leaves and not one.is_of_rows for one in given):
             self.biased.add(end.layer)
         _, slope = jax.jvp(
-            bound, [one.value for one in given],
+            operate, [one.value for one in given],
             [_tangent(one.value, one.slope if one.before is not None else None) for one in given],
         )  # fmt: skip
         is_bare = name == "add" and len(sources) == 1 and sources[0].is_bare
@@ -214,11 +211,11 @@ class Trace:
         return end
 
 
-def _moved(bound: Callable, source: Traced, end: Traced) -> Traced:
+def _moved(operate: Callable, source: Traced, end: Traced) -> Traced:
     """The same numbers elsewhere, with what came out of the contraction and the slope there."""
-    before = end.value if source.is_bare else bound(source.before)
+    before = end.value if source.is_bare else operate(source.before)
     return end._replace(
-        before=before, slope=bound(source.slope), is_bare=source.is_bare, layer=source.layer, is_moved=True
+        before=before, slope=operate(source.slope), is_bare=source.is_bare, layer=source.layer, is_moved=True
     )
 
 
@@ -227,11 +224,3 @@ def _tangent(value: Any, slope: Any) -> Any:
     if not jnp.issubdtype(kind, jnp.inexact):
         return np.zeros(np.shape(value), jax.dtypes.float0)
     return jnp.zeros(np.shape(value), kind) if slope is None else slope.astype(kind)
-
-
-def _sizes(params: dict[str, Any]) -> tuple[int, int]:
-    """How many values a scan holds fixed, and how many it carries from step to step."""
-    if "num_consts" in params:
-        return params["num_consts"], params["num_carry"]
-    fixed, carried, _ = params["ft_in"].unpack()  # newer versions of jax keep the trees of all three
-    return len([*fixed]), len([*carried])

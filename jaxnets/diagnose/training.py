@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
-from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.problem import Problem, some_rows, spaced
 from jaxnets.types import Array, Batch, PyTree
 
 CHECKS = 20
@@ -69,10 +70,10 @@ class Trainer:
         self.most_steps = int(np.clip(BUDGET / work, FEWEST_STEPS, MOST_STEPS))
         self.size = max(1, int(min(size, size * BUDGET / work / FEWEST_STEPS)))
         visited = min(problem.num_rows // size, self.most_steps) * size
-        rows = _spaced(problem.num_rows, self.size) if size == problem.num_rows else np.arange(visited)
+        rows = spaced(problem.num_rows, self.size) if size == problem.num_rows else np.arange(visited)
         self.data = Batch(*jax.tree.map(lambda leaf: jnp.asarray(leaf[rows]), tuple(problem.data)))
-        self.sample = _some(problem.data)
-        self.valid = None if problem.valid is None else _some(problem.valid)
+        self.sample = some_rows(problem.data, MOST_ROWS)
+        self.valid = None if problem.valid is None else some_rows(problem.valid, MOST_ROWS)
         self._train = jax.jit(self._trained)
 
     def run(self, *, scale: float = 1.0, num_steps: int | None = None, data: Batch | None = None) -> Run:
@@ -153,8 +154,6 @@ def scaled(problem: Problem, scale: float) -> Problem:
             )
         )
     if problem.optimizer is not None:
-        import optax
-
         return problem.replace(optimizer=optax.chain(problem.optimizer, optax.scale(scale)))
     return problem.replace(learning_rate=problem.learning_rate * scale)
 
@@ -184,13 +183,3 @@ def _work(problem: Problem, params: PyTree, size: int) -> float:
     step = jax.jit(lambda params, batch: problem.step(params, problem.begin(params), *batch)[0])
     found = step.lower(params, rows).cost_analysis() or {}
     return max(float(found.get("flops", 0.0)), 1.0)
-
-
-def _spaced(num_rows: int, most: int) -> np.ndarray:
-    return np.unique(np.linspace(0, num_rows - 1, min(most, num_rows)).astype(int))
-
-
-def _some(data: Batch) -> Batch:
-    """Rows from all over."""
-    rows = _spaced(len(jax.tree.leaves(data)[0]), MOST_ROWS)
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf[rows]), data)

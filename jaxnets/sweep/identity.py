@@ -21,6 +21,7 @@ import numpy as np
 import jaxnets
 from jaxnets.data.fingerprint import fingerprint
 from jaxnets.sweep.plan import Plan
+from jaxnets.sweep.program import numbers_of
 
 FORMAT = 1
 
@@ -98,7 +99,7 @@ def _words(value: Any, seen: set[int]) -> Iterator[bytes]:
         for part in value:
             yield from _words(part, seen)
     elif isinstance(value, np.ndarray | jax.Array):
-        numbers = np.asarray(jax.random.key_data(value) if _is_key(value) else value)
+        numbers = numbers_of(value)
         yield f"{numbers.dtype}{numbers.shape}".encode() + numbers.tobytes()
     elif not isinstance(value, types.ModuleType):
         yield re.sub(r" at 0x[0-9a-f]+", "", repr(value)).encode()
@@ -136,10 +137,6 @@ def _is_filled(cell: types.CellType) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_key(value: Any) -> bool:
-    return jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
 def _threads() -> int | str:

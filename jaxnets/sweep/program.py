@@ -141,9 +141,17 @@ def _text_of(lane: Callable, hparams: Any, begun: Run, dataset: Dataset) -> str:
     text = re.sub(r"0x[0-9a-f]+", "", str(traced))  # addresses differ from process to process
     total = hashlib.sha256(text.encode())
     for constant in _constants_in(traced):
-        is_key = jax.dtypes.issubdtype(jnp.result_type(constant), jax.dtypes.prng_key)
-        total.update(np.asarray(jax.random.key_data(constant) if is_key else constant).tobytes())
+        total.update(numbers_of(constant).tobytes())
     return total.hexdigest()[:16]
+
+
+def numbers_of(constant: Any) -> np.ndarray:
+    """An array's numbers; those that a random key is made of."""
+    return np.asarray(jax.random.key_data(constant) if _is_key(constant) else constant)
+
+
+def _is_key(leaf: Any) -> bool:
+    return jax.dtypes.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
 
 
 def _constants_in(closed: ClosedJaxpr) -> Iterator[Any]:
@@ -237,7 +245,7 @@ def _shapes_of(trial: Trial, settings: Any, hparams: Any, dataset: Dataset) -> R
 
     run = jax.eval_shape(begin, hparams, dataset)
     for path, leaf in jax.tree_util.tree_leaves_with_path(run.state):
-        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if _is_key(leaf):
             raise InputError(
                 f"state{jax.tree_util.keystr(path)}: a random key, allowed are arrays of numbers"
             )

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.probe import Probe
+from jaxnets.diagnose.problem import spaced
 
 MIXED = 0.4
 """Share of the mixture of classes that a batch must have of what shuffled rows would give it."""
@@ -91,7 +92,7 @@ def labels_misaligned(probe: Probe) -> Iterator[Finding]:
         return
     rows = np.arange(min(len(probe.labels), MOST_COMPARED))  # consecutive: a shift is seen
     if len(rows) < len(probe.labels) and len(np.unique(probe.labels[rows])) < 2:
-        rows = np.unique(np.linspace(0, len(probe.labels) - 1, MOST_COMPARED).astype(int))
+        rows = spaced(len(probe.labels), MOST_COMPARED)
     inputs, labels = _standardised(probe.inputs[rows].astype(float)), probe.labels[rows]
     if len(rows) < LEAST_COMPARED or not np.isfinite(inputs).all() or len(np.unique(labels)) < 2:
         return

@@ -12,9 +12,6 @@ from jaxnets.diagnose.derivatives import differences
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.probe import Probe, is_finite, norm
 
-SMALL_STEP = 1e-3
-"""Of the distance that is tried along an update, relative to the params' length."""
-
 
 def wrong_gradient(probe: Probe) -> Iterator[Finding]:
     """A gradient by hand is not that of the loss: compared leaf by leaf in float64, kinks left out.
