@@ -3,12 +3,15 @@
     python -m experiments.benchmarks.sweep_modes [NAME ...]
 
 Prints the seconds of a whole sweep (planning, compiling, training) with the lanes that were measured, and
-with each fixed number of them; the ratio is of the measured to the best fixed one. The persistent compilation
-cache is off, so that each pays for what it compiles.
+with each fixed number of them; the ratio is of the measured to the best fixed one. Each is a process of its
+own and the persistent compilation cache is off, so that each pays for what it compiles. A fixed number that
+takes three times as long as the measured one is given up.
 """
 
 from __future__ import annotations
 
+import math
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -29,6 +32,8 @@ from jaxnets.types import Batch
 
 FIXED = (1, 4, 16, 64)
 """Lanes that the measured ones are compared with."""
+HOPELESS, SETTING_UP = 3.0, 15.0
+"""So many times the measured seconds, and so many to start a process, are waited for a fixed number."""
 
 
 class Task(NamedTuple):
@@ -94,29 +99,47 @@ def tasks() -> dict[str, Callable[[], Task]]:
 
 def seconds(task: Task, lanes: int | None) -> tuple[float, int]:
     """Of the whole sweep, and its lanes."""
-    jax.clear_caches()
     begun = time.perf_counter()
     plan = sweep.plan(task.make, task.grid, task.rows, lanes=lanes, seeds=task.seeds, **task.run)
     sweep.run(plan)
     return time.perf_counter() - begun, plan.parts[0].program.lanes
 
 
-def main(names: list[str]) -> None:
-    """Prints a line a task."""
+def apart(name: str, lanes: int | None, most: float | None = None) -> tuple[float, int]:
+    """The same in a process of its own; infinity where it takes longer than ``most`` seconds."""
+    command = [sys.executable, "-m", "experiments.benchmarks.sweep_modes", f"{name}:{lanes or ''}"]
+    try:
+        found = subprocess.run(command, check=True, timeout=most, capture_output=True, text=True)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        return math.inf, lanes or 0
+    taken, chosen = found.stdout.split()
+    return float(taken), int(chosen)
+
+
+def compare(name: str, task: Task) -> None:
+    """Prints a task's line."""
+    measured, lanes = apart(name, None)
+    print(f"{name:10} {measured:6.1f} s, {lanes:3} lanes   ", end="", flush=True)
+    best, most = math.inf, HOPELESS * measured + SETTING_UP
+    for width in sorted({min(lanes, len(task.grid)) for lanes in FIXED}):
+        found, _ = apart(name, width, most)
+        best = min(best, found)
+        print(f"{width}: {f'{found:.1f}' if found < most else f'over {most:.0f}'}  ", end="", flush=True)
+    print(f" ratio {measured / best:.2f}", flush=True)
+
+
+def main(words: list[str]) -> None:
+    """Prints a line a task; ``NAME:LANES`` prints the seconds and lanes of that one, in this process."""
     known = tasks()
-    for name in names:
-        choice("task", name, known)
+    for word in words:
+        choice("task", word.partition(":")[0], known)
+    if words and ":" in words[0]:
+        name, _, lanes = words[0].partition(":")
+        print(*seconds(known[name](), int(lanes) if lanes else None))
+        return
     print(f"{'task':10} {'measured':>16}   fixed: seconds by lanes", flush=True)
-    for name in names or known:
-        task = known[name]()
-        widths = sorted({min(lanes, len(task.grid)) for lanes in FIXED})
-        measured, lanes = seconds(task, None)
-        print(f"{name:10} {measured:6.1f} s, {lanes:3} lanes   ", end="", flush=True)
-        fixed = {}
-        for width in widths:
-            fixed[width] = seconds(task, width)[0]
-            print(f"{width}: {fixed[width]:.1f}  ", end="", flush=True)
-        print(f" ratio {measured / min(fixed.values()):.2f}", flush=True)
+    for name in words or known:
+        compare(name, known[name]())
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ CAREFUL = 2
 """or so many where the work is slow: a wide program may be far slower than its lanes one after another."""
 SLOW = 0.3
 """Seconds of the first step and entry from which on work is slow."""
-WORTH = 2.0
+WORTH = 1.0
 """A wider candidate is tried where it is expected to save so many times what trying the last one took."""
 PROBE_SECONDS = 0.1
 """Least time of the steps that are timed."""

@@ -142,7 +142,7 @@ def _compiled(
     group, shares_seed = part.group, part.shares_seed
     program = compile_program(
         trial, part.settings, group.hparams, part.dataset,
-        lanes=lanes, shares_seed=shares_seed, devices=devices,
+        lanes=lanes, shares_seed=shares_seed, devices=devices, like=other.program if other else None,
     )  # fmt: skip
     batch = batches_of(group, program.width, shares_seed)[0]
     return measured(program, *inputs_of(group, batch, program.width, shares_seed), part.dataset, other)

@@ -86,6 +86,7 @@ def compile_program(
     lanes: int,
     shares_seed: bool,
     devices: Sequence[jax.Device],
+    like: Program | None = None,
 ) -> Program:
     """Compiles all that the cells with these settings need, once for segments of all lengths.
 
@@ -94,6 +95,10 @@ def compile_program(
         hparams: of any cells; their number does not matter.
         lanes: cells side by side on each device; one alone is compiled without ``vmap``.
         shares_seed: whether cells side by side have one seed: they then share their rows as well.
+        like: one for the same cells with other lanes, which is not looked into once more.
+
+    Raises:
+        InputError: what is trained is made anew each time, with other numbers in it.
     """
     started = time.perf_counter()
     lane, runs = lane_of(trial, settings), Run(0, 0, 0, None)
@@ -108,12 +113,7 @@ def compile_program(
         begun,
         jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), dataset),
     )
-    text, again = (_text_of(one, hparams, begun, dataset) for one in (lane, lane_of(trial, settings)))
-    if text != again:
-        raise InputError(
-            f"{trial.name}: made twice, it computes something else (random numbers of NumPy, a counter?); "
-            "allowed is a function of hyperparameters and settings alone"
-        )
+    text = like.text if like else _settled_text(trial, settings, hparams, begun, dataset)
     first, *others = compiled_on(devices, lambda: jax.jit(mapped, donate_argnums=3).lower(*shapes))
     advance = Spread([first, *others], tuple(devices), shares_seed) if others else first
     _, entry, finals = first.out_info
@@ -132,6 +132,17 @@ def least_bytes(trial: Trial, settings: Any, hparams: Any, dataset: Dataset, lan
     run = _shapes_of(trial, settings, _first(hparams), dataset)
     sizes = [math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(run)]
     return lanes * sum(sizes) + sum(leaf.nbytes for leaf in jax.tree.leaves(dataset))
+
+
+def _settled_text(trial: Trial, settings: Any, hparams: Any, begun: Run, dataset: Dataset) -> str:
+    """What a lane computes, refused where it is something else the second time."""
+    text, again = (_text_of(lane_of(trial, settings), hparams, begun, dataset) for _ in range(2))
+    if text != again:
+        raise InputError(
+            f"{trial.name}: made twice, it computes something else (random numbers of NumPy, a counter?); "
+            "allowed is a function of hyperparameters and settings alone"
+        )
+    return text
 
 
 def _text_of(lane: Callable, hparams: Any, begun: Run, dataset: Dataset) -> str:
