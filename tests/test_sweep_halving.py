@@ -162,9 +162,8 @@ def test_few_go_on_in_a_narrower_program(tmp_path):
     whole = sweep.run(plan)
     last = halved.columns["step"] == 36
     assert last.sum() == 1
-    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["halving"]["brackets"][0][
-        "lanes"
-    ] == [6, 6, 1]
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["halving"]["brackets"][0]["shares"] == [[[6, 6]], [[6, 3]], [[1, 1]]]
     np.testing.assert_allclose(halved.history["loss"][last], whole.history["loss"][last], rtol=1e-5)
     with pytest.raises(InputError, match=r"halving\.brackets"):
         sweep.halve(plan, "loss", factor=2, keep_lanes=True, out=tmp_path / "out", resume=True)

@@ -26,6 +26,8 @@ from jaxnets.sweep import way as ways
 from jaxnets.sweep.plan import Plan
 
 LANES = (1, 8, 64)
+M_MMAP_THRESHOLD, LEAST_PAGES = -3, 2**16
+"""Blocks from so many bytes on are pages of their own (malloc.h)."""
 
 
 def resident(kind: str) -> int:
@@ -47,6 +49,7 @@ def grown(plan: Plan) -> int:
 
 def line_of(name: str, task: Task, lanes: int) -> str:
     """Forecast, measured, and their ratio."""
+    ctypes.CDLL("libc.so.6").mallopt(M_MMAP_THRESHOLD, LEAST_PAGES)  # so that it is given back when freed
     plan = sweep.plan(task.make, task.grid, task.rows, lanes=lanes, **task.run)
     forecast, num_bytes = plan.parts[0].program.num_bytes, grown(plan)
     begun = time.perf_counter()

@@ -17,7 +17,7 @@ from jaxnets import check
 from jaxnets.sweep.engine import gone_on_with, opened, refuse_callers
 from jaxnets.sweep.held import Held, only_part
 from jaxnets.sweep.lanes import MOST_LANES
-from jaxnets.sweep.part import Part, with_lanes
+from jaxnets.sweep.part import Part, Share, with_lanes
 from jaxnets.sweep.plan import Plan
 from jaxnets.sweep.ranking import is_better_low
 from jaxnets.sweep.records import Arrays
@@ -37,12 +37,12 @@ class Bracket(NamedTuple):
 
     Attributes:
         points: their numbers in the grid.
-        lanes: cells side by side on the way to each rung.
+        shares: on the way to each rung, how many points each program takes.
     """
 
     points: tuple[int, ...]
     rungs: tuple[Rung, ...]
-    lanes: tuple[int, ...]
+    shares: tuple[tuple[Share, ...], ...]
 
 
 def rungs_of(
@@ -108,8 +108,9 @@ class Options(TypedDict, total=False):
     Attributes:
         lowest: whether small is good; by default where the name says loss or error.
         keep_lanes: keep the plan's number of lanes when few are left: the survivors' curves are then those of
-            the uncut runs bit for bit. By default few go on in a narrower program, if the plan has one; their
-            last bits are its. A folder with other lanes is not resumed.
+            the uncut runs bit for bit. By default those that would not fill a batch go on in a narrower
+            program, if the plan has one and it is faster; their last bits are its. A folder with other lanes
+            is not resumed.
         out: as for :func:`~jaxnets.sweep.run`, and so are ``resume`` and ``fresh``.
         report: called after each rung with the number of cells that have ended, and a batch's arrays.
     """
@@ -198,17 +199,31 @@ def _bracket(
     """Rung by rung: the records of the cells that end there, and a batch's arrays."""
     (part,) = plan.parts
     alive = np.flatnonzero(np.isin(part.group.numbers // len(plan.seeds), bracket.points))
-    for rung, lanes in zip(bracket.rungs, bracket.lanes, strict=True):
+    for rung, shares in zip(bracket.rungs, bracket.shares, strict=True):
         if not len(alive):
             return
-        part = with_lanes(plan.trial, part, lanes, memory=plan.memory)
-        news = held.advance(part, alive, rung.step)
+        for lanes, cells in _dealt(plan, part, alive, shares):
+            part = with_lanes(plan.trial, part, lanes, memory=plan.memory)
+            news = held.advance(part, cells, rung.step)
         if rung is bracket.rungs[-1]:
             yield [*held.records(part, alive)], news
             return
         kept = _best(plan, part, alive, held, metric, rung.num_kept, lowest)
         yield [*held.records(part, np.setdiff1d(alive, kept), STOPPED)], news
         alive = kept
+
+
+def _dealt(
+    plan: Plan, part: Part, alive: np.ndarray, shares: tuple[Share, ...]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The cells of each program, point after point; where points have diverged there are fewer."""
+    _, places = np.unique(part.group.numbers[alive] // len(plan.seeds), return_inverse=True)
+    start = 0
+    for share in shares:
+        cells = alive[(start <= places) & (places < start + share.num_points)]
+        if len(cells):
+            yield share.lanes, cells
+        start += share.num_points
 
 
 def _best(
@@ -228,27 +243,40 @@ def _laid_out(part: Part, points: list[int], rungs: list[Rung], keep_lanes: bool
     program = part.program
     steps = [min(-(-rung.step // program.interval) * program.interval, program.num_steps) for rung in rungs]
     alive = [len(points), *(rung.num_kept for rung in rungs[:-1])]
-    lanes = [program.lanes if keep_lanes else part.fastest_lanes(num) for num in alive]
+    shares = [(Share(program.lanes, num),) if keep_lanes else part.fastest_shares(num) for num in alive]
     moved = [rung._replace(step=step) for rung, step in zip(rungs, steps, strict=True)]
-    return Bracket(tuple(points), tuple(moved), tuple(lanes))
+    return Bracket(tuple(points), tuple(moved), tuple(shares))
 
 
 def _as_before(brackets: list[Bracket], manifest: dict[str, Any]) -> list[Bracket]:
-    """The brackets with the lanes that a folder's sweep has, where that is a halving with as many rungs."""
+    """The brackets with the shares that a folder's sweep has, where that is a halving with as many rungs."""
     found = manifest.get("halving")
     known = found.get("brackets") if isinstance(found, dict) else None
     if not isinstance(known, list) or len(known) != len(brackets):
         return brackets
-    lanes = [old.get("lanes") if isinstance(old, dict) else None for old in known]
+    shares = [old.get("shares") if isinstance(old, dict) else None for old in known]
     return [
-        bracket._replace(lanes=tuple(old)) if _is_layout(old, len(bracket.rungs)) else bracket
-        for bracket, old in zip(brackets, lanes, strict=True)
+        bracket._replace(shares=tuple(tuple(Share(*share) for share in rung) for rung in old))
+        if _are_shares(old, bracket)
+        else bracket
+        for bracket, old in zip(brackets, shares, strict=True)
     ]
 
 
-def _is_layout(lanes: Any, length: int) -> bool:
-    is_list = isinstance(lanes, list) and len(lanes) == length
-    return is_list and all(type(number) is int and 1 <= number <= MOST_LANES for number in lanes)
+def _are_shares(found: Any, bracket: Bracket) -> bool:
+    """Whether these are all points of each of the bracket's rungs."""
+    if not isinstance(found, list) or len(found) != len(bracket.rungs):
+        return False
+    totals = [sum(share.num_points for share in rung) for rung in bracket.shares]
+    return all(
+        isinstance(rung, list) and all(map(_is_share, rung)) and sum(num for _, num in rung) == total
+        for rung, total in zip(found, totals, strict=True)
+    )
+
+
+def _is_share(found: Any) -> bool:
+    is_pair = isinstance(found, list) and len(found) == 2 and all(type(number) is int for number in found)
+    return is_pair and 1 <= found[0] <= MOST_LANES and found[1] >= 1
 
 
 def _plain(bracket: Bracket) -> dict[str, Any]:
@@ -256,5 +284,5 @@ def _plain(bracket: Bracket) -> dict[str, Any]:
     return {
         "points": [*bracket.points],
         "rungs": [list(rung) for rung in bracket.rungs],
-        "lanes": [*bracket.lanes],
+        "shares": [[list(share) for share in rung] for rung in bracket.shares],
     }

@@ -23,8 +23,9 @@ CAREFUL = 2
 """or so many where the work is slow: a wide program may be far slower than its lanes one after another."""
 SLOW = 0.3
 """Seconds of the first step and entry from which on work is slow."""
-WORTH = 1.0
-"""A wider candidate is tried where it is expected to save so many times what trying the last one took."""
+WORTH = 1.5
+"""A wider candidate is tried where it is expected to save so many times what trying the last one took: what
+many lanes save is often less than what the step before lets expect."""
 PROBE_SECONDS = 0.1
 """Least time of the steps that are timed."""
 PROBES = 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import partial
 from typing import Any, NamedTuple
@@ -25,6 +26,13 @@ CHUNK_SECONDS = 2.0
 """Least work between two files, so that writing them is a small part."""
 MOST_REPEATED = 4
 """Traced sizes of a batch share an array of rows in which each batch is repeated: at most so much longer."""
+
+
+class Share(NamedTuple):
+    """Points that are trained by the program with so many lanes."""
+
+    lanes: int
+    num_points: int
 
 
 class Part(NamedTuple):
@@ -74,11 +82,23 @@ class Part(NamedTuple):
         """Some positions of the group, as many at a time as the program is wide."""
         return batches_of(self.group, self.program.width, self.shares_seed, positions)
 
-    def fastest_lanes(self, num_points: int) -> int:
-        """Of the programs that there are, the lanes of the one that trains so many points soonest."""
+    def fastest_shares(self, num_points: int) -> tuple[Share, ...]:
+        """So many points dealt to one or two of the programs that there are, so that they end soonest.
+
+        Full batches go to one, and what would not fill a batch to the same or to another.
+        """
         num_seeds = len(np.unique(self.group.seeds))
-        alike, times = (num_points, num_seeds) if self.shares_seed else (num_points * num_seeds, 1)
-        return min(self.candidates, key=lambda one: times * one.seconds_of(alike)).program.lanes
+        of_point = 1 if self.shares_seed else num_seeds
+
+        def dealt(one: Candidate, other: Candidate) -> list[tuple[Candidate, int]]:
+            full = num_points * of_point // one.program.width * one.program.width // of_point
+            return [(one, full), (other, num_points - full)] if other is not one else [(one, num_points)]
+
+        def seconds(shares: list[tuple[Candidate, int]]) -> float:
+            return sum(one.seconds_of(of_point * num) for one, num in shares)
+
+        best = min(itertools.starmap(dealt, itertools.product(self.candidates, repeat=2)), key=seconds)
+        return tuple(Share(one.program.lanes, num) for one, num in best if num)
 
     def with_hparams(self, hparams: Any) -> Part:
         """The part with other hyperparameters for its cells, trained by the same program.
