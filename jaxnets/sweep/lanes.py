@@ -21,8 +21,8 @@ WIDER = 8
 """A candidate has so many times the lanes of the one before,"""
 CAREFUL = 2
 """or so many where the work is slow: a wide program may be far slower than its lanes one after another."""
-SLOW = 0.3
-"""Seconds of the first step and entry from which on work is slow."""
+SLOW = 0.125
+"""Seconds of the first step and entry from which on work is slow: eight, one after another, take a second."""
 WORTH = 1.5
 """A wider candidate is tried where it is expected to save so many times what trying the last one took: what
 many lanes save is often less than what the step before lets expect."""
