@@ -10,7 +10,9 @@ import time
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+import jax
 import line_sweep
+import numpy as np
 import pytest
 import test_sweep as base
 from small_sweep import environment, files, planned, stop, times, whole
@@ -76,6 +78,20 @@ def test_a_pool_of_processes_gives_the_same_bits(tmp_path, monkeypatch, pool):
     monkeypatch.setattr(engine, "_chunk", stop)  # here, not in the workers
     assert base.same(sweep.run(planned(), tmp_path / "out", workers=pool), expected)
     assert files(tmp_path / "out") == ["000000.chunk", "000001.chunk", "000002.chunk"]
+
+
+def test_workers_compute_in_64_bits_where_their_sender_does(tmp_path, monkeypatch, pool):
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        plan = line_sweep.planned()
+        expected = sweep.run(plan)
+        assert expected.history["loss"].dtype == np.float64
+        monkeypatch.setattr(engine, "_chunk", stop)  # here, not in the workers
+        found = sweep.run(plan, tmp_path / "out", workers=pool)
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    assert line_sweep.bits(found) == line_sweep.bits(expected)
 
 
 def test_what_killed_workers_leave_is_done_here(tmp_path, monkeypatch):
