@@ -12,6 +12,7 @@ from small_sweep import Stop, environment, files, planned, stop, times, whole
 
 from jaxnets import sweep
 from jaxnets.check import InputError
+from jaxnets.sweep import engine
 from jaxnets.sweep.lanes import Layout, layouts_in
 from jaxnets.sweep.store import Store
 
@@ -40,6 +41,26 @@ def test_what_a_killed_write_left_is_removed(tmp_path):
         (tmp_path / "out" / name).write_bytes(b"half")
     assert base.same(sweep.run(planned(), tmp_path / "out", resume=True), whole())
     assert not [*(tmp_path / "out").rglob(".*"), *(tmp_path / "out").rglob("*.part")]
+
+
+@pytest.mark.parametrize("keeps", [1, 2, 3, 4])
+def test_a_chunk_is_resumed_from_its_way(tmp_path, monkeypatch, keeps):
+    """Stopped right after the way was kept for the first, second, ... time: in a batch, and between two."""
+    monkeypatch.setattr(engine, "KEEP_SECONDS", -1.0)
+    kept, keep = [], Store.keep
+
+    def keep_and_stop(self, chunk, arrays):
+        keep(self, chunk, arrays)
+        kept.append(chunk)
+        if len(kept) == keeps:
+            raise Stop
+
+    monkeypatch.setattr(Store, "keep", keep_and_stop)
+    with pytest.raises(Stop):
+        sweep.run(planned(), tmp_path / "out")
+    assert any(name.endswith(".part") for name in files(tmp_path / "out"))
+    assert base.same(sweep.run(planned(), tmp_path / "out", resume=True), whole())
+    assert not any(name.endswith(".part") for name in files(tmp_path / "out"))
 
 
 def test_damaged_and_missing_chunks_are_named_and_made_anew(tmp_path):
