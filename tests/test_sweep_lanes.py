@@ -19,7 +19,7 @@ def program_of(lanes, num_bytes=1, *, advance=None, num_steps=100):
     )
 
 
-def tried(seconds_a_cell, *, first=0.01, trial=1.0, num_cells=1000, limit=100, **options):
+def tried(seconds_a_cell, *, first=0.12, trial=1.0, num_cells=1000, limit=100, **options):
     """The numbers of lanes that are compiled, in their order, and the one that is chosen."""
     asked = []
 
@@ -44,7 +44,7 @@ def tried(seconds_a_cell, *, first=0.01, trial=1.0, num_cells=1000, limit=100, *
         (lambda lanes: 1 / lanes, {"num_cells": 4}, [(1, None), (8, 1)], 8),
         (lambda lanes: 1 / lanes, {"limit": 63}, [(1, None), (8, 1)], 8),
         (lambda lanes: 1 / lanes, {"limit": 63, "least_bytes": lambda lanes: lanes**2}, [(1, None)], 1),
-        (lambda lanes: 1.0, {"first": 2.0}, [(1, None), (2, 1)], 1),
+        (lambda lanes: 1.0, {"first": 0.13}, [(1, None), (2, 1)], 1),
         (lambda lanes: 1.0, {"lanes": 5}, [(5, None)], 5),
     ],
     ids=[
