@@ -105,6 +105,8 @@ def test_a_stopped_halving_is_resumed_bit_for_bit(planned, halved, tmp_path):
     assert base.same(sweep.halve(planned, "loss", out=tmp_path / "out", resume=True), halved)
     with pytest.raises(InputError, match=r'halving.metric was "loss", is "valid_accuracy"'):
         sweep.halve(planned, "valid_accuracy", out=tmp_path / "out", resume=True)
+    with pytest.raises(InputError, match=r"another sweep: halving\.brackets was .*, is "):  # three, not one
+        sweep.hyperband(planned, "loss", least_steps=10, out=tmp_path / "out", resume=True)
 
 
 def test_what_cannot_be_halved_is_refused(planned):

@@ -19,7 +19,7 @@ def program_of(lanes, num_bytes=1, *, advance=None, num_steps=100):
     )
 
 
-def tried(seconds_a_cell, *, first=0.01, trial=1.0, num_cells=1000, limit=100, **options):
+def tried(seconds_a_cell, *, first=0.12, trial=1.0, num_cells=1000, limit=100, **options):
     """The numbers of lanes that are compiled, in their order, and the one that is chosen."""
     asked = []
 
@@ -27,10 +27,8 @@ def tried(seconds_a_cell, *, first=0.01, trial=1.0, num_cells=1000, limit=100, *
         asked.append((lanes, other and other.program.lanes))
         return Candidate(program_of(lanes, lanes), seconds_a_cell(lanes) * lanes, trial, first)
 
-    lanes = options.pop("lanes", None)
-    found = candidates(
-        compiled, lanes, most=64, num_cells=num_cells, least_bytes=lambda lanes: lanes, limit=limit
-    )
+    lanes, least_bytes = options.pop("lanes", None), options.pop("least_bytes", lambda lanes: lanes)
+    found = candidates(compiled, lanes, most=64, num_cells=num_cells, least_bytes=least_bytes, limit=limit)
     return asked, found[0].program.lanes
 
 
@@ -41,14 +39,24 @@ def tried(seconds_a_cell, *, first=0.01, trial=1.0, num_cells=1000, limit=100, *
         (lambda lanes: 1.0, {}, [(1, None), (8, 1)], 1),
         (lambda lanes: 1 + lanes / 10, {}, [(1, None), (8, 1)], 1),
         (lambda lanes: 1 / lanes, {"trial": 200.0}, [(1, None), (8, 1)], 8),
-        (lambda lanes: 1 / lanes, {"num_cells": 4}, [(1, None)], 1),
+        (lambda lanes: 1 / lanes, {"trial": 68.0}, [(1, None), (8, 1), (64, 8)], 64),
+        (lambda lanes: 1 / lanes, {"num_cells": 3}, [(1, None)], 1),
+        (lambda lanes: 1 / lanes, {"num_cells": 4}, [(1, None), (8, 1)], 8),
         (lambda lanes: 1 / lanes, {"limit": 63}, [(1, None), (8, 1)], 8),
-        (lambda lanes: 1.0, {"first": 2.0}, [(1, None), (2, 1)], 1),
+        (lambda lanes: 1 / lanes, {"limit": 63, "least_bytes": lambda lanes: lanes**2}, [(1, None)], 1),
+        (lambda lanes: 1.0, {"first": 0.13}, [(1, None), (2, 1)], 1),
         (lambda lanes: 1.0, {"lanes": 5}, [(5, None)], 5),
     ],
-    ids=["wider", "the same", "slower", "dear", "few", "memory", "slow work", "wanted"],
+    ids=[
+        "wider", "the same", "slower", "dear", "less dear", "few", "more", "memory", "least memory",
+        "slow work", "wanted",
+    ],
 )  # fmt: skip
 def test_wider_programs_are_tried_as_long_as_that_pays(seconds_a_cell, options, asked, chosen):
+    """Of cells that take 1 / lanes: 8 are expected to save 7/16 of a second each, then 64 to save 7/64.
+
+    That has to be 1.5 times what the last trial took: 1 second, but for those that are dear.
+    """
     assert tried(seconds_a_cell, **options) == (asked, chosen)
 
 

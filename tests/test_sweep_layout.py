@@ -1,11 +1,13 @@
 """Lanes and files of a sweep that is gone on with, and names that would stand in each other's place."""
 
 import dataclasses
+import os
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import line_sweep
 import numpy as np
 import pytest
 import test_sweep as base
@@ -15,7 +17,7 @@ from jaxnets.check import InputError
 from jaxnets.learner import Learner
 from jaxnets.sweep import Grid
 from jaxnets.sweep import results as results_of
-from jaxnets.sweep.identity import _operations_of, manifest_of
+from jaxnets.sweep.identity import _operations_of, _threads, manifest_of
 from jaxnets.sweep.lanes import Layout
 from jaxnets.sweep.plan import laid_out_like
 
@@ -185,6 +187,35 @@ def test_the_number_of_threads_is_part_of_a_sweep(planned, monkeypatch):
         monkeypatch.setenv("NPROC", number)
         found.append(manifest_of(planned, {}))
     assert {one for one in found[0] if found[0][one] != found[1][one]} == {"threads", "sweep"}
+
+
+@pytest.mark.parametrize(("given", "threads"), [("8", 8), ("all", "all"), ("-1", "-1"), ("", 3)])
+def test_threads_are_those_that_are_asked_for_or_else_the_cores_of_this_process(monkeypatch, given, threads):
+    monkeypatch.setenv("NPROC", given)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 2, 5}, raising=False)
+    assert _threads() == threads
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(6, 6), (None, 1)])
+def test_threads_are_all_cores_where_the_system_keeps_no_list_of_a_process(monkeypatch, cores, threads):
+    """As macOS and Windows."""
+    monkeypatch.delenv("NPROC", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert _threads() == threads
+
+
+def test_a_random_key_inside_a_learner_is_part_of_a_program():
+    def holding(number):
+        key = jax.random.key(number)
+
+        def noisy(hparams, settings):
+            one = line_sweep.line(hparams, settings)
+            return one._replace(init=lambda own, batch: one.init(own, batch) + jax.random.normal(key))
+
+        return line_sweep.planned(line_sweep.TRIAL._replace(learner=noisy)).parts[0].program.text
+
+    assert holding(0) != holding(1)
 
 
 def test_numbers_inside_a_compiled_function_are_part_of_a_program():

@@ -10,7 +10,9 @@ import time
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+import jax
 import line_sweep
+import numpy as np
 import pytest
 import test_sweep as base
 from small_sweep import environment, files, planned, stop, times, whole
@@ -18,6 +20,7 @@ from small_sweep import environment, files, planned, stop, times, whole
 from jaxnets import sweep
 from jaxnets.check import InputError
 from jaxnets.sweep import engine, workers
+from jaxnets.sweep.lanes import Layout
 
 SHARED = """
 import sys
@@ -62,6 +65,61 @@ def test_processes_share_a_folder_and_take_over_what_a_killed_one_began(tmp_path
     assert files(tmp_path / "out") == [f"{number:06}.chunk" for number in range(20)]
 
 
+def measured(lanes):
+    """As a process has it that measured so many lanes."""
+    return dataclasses.replace(line_sweep.planned(lanes=lanes, chunk_size=lanes), given=Layout())
+
+
+def test_the_layout_is_that_of_the_process_that_came_first(tmp_path, monkeypatch):
+    """It begins after the other, which measured other lanes, has found an empty folder."""
+    first, second, begun, lay_out = measured(2), measured(1), [], engine.gone_on_with
+
+    def laid_out(plan, out, *, resume):
+        plan = lay_out(plan, out, resume=resume)
+        if not begun:
+            begun.append(engine.opened(first, out, {}, resume=False, fresh=False, share=True))
+            monkeypatch.setattr("jaxnets.sweep.lock._SHARED", set())  # as another process has it
+        return plan
+
+    monkeypatch.setattr(engine, "gone_on_with", laid_out)
+    found = sweep.run(second, tmp_path, share=True)
+    begun[0].close()
+    assert line_sweep.bits(found) == line_sweep.bits(sweep.run(first))
+    assert files(tmp_path) == [f"{number:06}.chunk" for number in range(3)]
+
+
+def test_lanes_that_were_given_are_not_those_of_another(tmp_path, monkeypatch):
+    with engine.opened(measured(2), tmp_path, {}, resume=False, fresh=False, share=True):
+        monkeypatch.setattr("jaxnets.sweep.lock._SHARED", set())
+        with pytest.raises(InputError, match=r"another sweep: parts.0.lanes was 2, is 1"):
+            sweep.run(line_sweep.five(), tmp_path, share=True)
+    assert files(tmp_path) == []
+
+
+MEASURED = """
+import sys
+import test_sweep_processes as own
+plan = own.measured(int(sys.argv[2]))
+print("begins", flush=True)
+sys.stdin.readline()
+print(own.line_sweep.bits(own.sweep.run(plan, sys.argv[1], share=True, resume=True)))
+"""
+
+
+@pytest.mark.release
+def test_processes_that_measured_other_lanes_share_a_new_folder(tmp_path):
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment()}
+    command = [sys.executable, "-c", MEASURED, str(tmp_path / "out")]
+    processes = [subprocess.Popen([*command, lanes], **options) for lanes in "12"]
+    assert [process.stdout.readline() for process in processes] == 2 * ["begins\n"]
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    first, second = [process.communicate(timeout=120)[0].strip() for process in processes]
+    assert first == second
+    assert first in [line_sweep.bits(sweep.run(measured(lanes))) for lanes in (1, 2)]
+
+
 @pytest.fixture(scope="module")
 def pool():
     context = multiprocessing.get_context("spawn")
@@ -76,6 +134,20 @@ def test_a_pool_of_processes_gives_the_same_bits(tmp_path, monkeypatch, pool):
     monkeypatch.setattr(engine, "_chunk", stop)  # here, not in the workers
     assert base.same(sweep.run(planned(), tmp_path / "out", workers=pool), expected)
     assert files(tmp_path / "out") == ["000000.chunk", "000001.chunk", "000002.chunk"]
+
+
+def test_workers_compute_in_64_bits_where_their_sender_does(tmp_path, monkeypatch, pool):
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        plan = line_sweep.planned()
+        expected = sweep.run(plan)
+        assert expected.history["loss"].dtype == np.float64
+        monkeypatch.setattr(engine, "_chunk", stop)  # here, not in the workers
+        found = sweep.run(plan, tmp_path / "out", workers=pool)
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    assert line_sweep.bits(found) == line_sweep.bits(expected)
 
 
 def test_what_killed_workers_leave_is_done_here(tmp_path, monkeypatch):

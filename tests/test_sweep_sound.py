@@ -61,12 +61,15 @@ def test_every_array_of_a_chunk_is_what_it_should_be(damage):
 
 
 def narrow(hparams, settings):
-    """State and loss of 16 bits."""
+    """Loss of 16 bits, state of 16 and of four, with a sign and without."""
 
     def step(key, state, batch):
-        return state + hparams.rate.astype(state.dtype), {"loss": 1 - state[0]}
+        wide, signed, positive = state
+        loss = 1 - wide[0] + signed.astype(wide.dtype) + positive.astype(wide.dtype)
+        return (wide + hparams.rate.astype(wide.dtype), signed - 3, positive + 5), {"loss": loss}
 
-    return Learner(lambda key, batch: jnp.zeros(3, jnp.bfloat16), step, lambda state, inputs: inputs)
+    start = jnp.zeros(3, jnp.bfloat16), jnp.zeros((), jnp.int4), jnp.zeros((), jnp.uint4)
+    return Learner(lambda key, batch: start, step, lambda state, inputs: inputs)
 
 
 def test_states_of_narrow_numbers_are_gone_on_with(tmp_path, monkeypatch):

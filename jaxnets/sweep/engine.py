@@ -21,7 +21,7 @@ from jaxnets.sweep import way as ways
 from jaxnets.sweep.grid import RESERVED
 from jaxnets.sweep.identity import manifest_of
 from jaxnets.sweep.part import Part
-from jaxnets.sweep.plan import Plan, laid_out_like
+from jaxnets.sweep.plan import Plan, gone_on_with
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import SweepResult
 from jaxnets.sweep.store import Store
@@ -63,7 +63,8 @@ def run(
         resume: go on with the sweep in the folder; finished chunks are read, not trained.
         fresh: remove the sweep in the folder.
         share: let other processes that are given the same plan and folder take their part, chunk by chunk;
-            what one that is killed had begun, another takes over.
+            what one that is killed had begun, another takes over. Lanes and files that were measured and not
+            given are those of the process that came first.
         workers: an executor (of processes, Dask's, MPI's) that is given the work; its processes share the
             folder. A pool of processes must not fork: ``mp_context=multiprocessing.get_context("spawn")``.
         num_workers: how many of them.
@@ -90,10 +91,25 @@ def run(
     if workers is not None and host != (0, 1):
         raise InputError("workers and host, allowed is one of them")
     plan = gone_on_with(plan, out, resume=(resume or share) and not fresh)
-    tasks = tasks_of(plan, host)
-    with opened(plan, out, {}, resume=resume, fresh=fresh, share=share or workers is not None) as store:
+    share = share or workers is not None
+    plan, tasks, entered = _entered(plan, out, host, resume=resume, fresh=fresh, share=share)
+    with entered as store:
         is_busy = submitted(workers, num_workers, plan, out) if workers is not None else lambda: False
         return collected(plan, store, tasks, report, is_busy)
+
+
+def _entered(
+    plan: Plan, out: str | Path | None, host: Any, *, resume: bool, fresh: bool, share: bool
+) -> tuple[Plan, Tasks, AbstractContextManager[Store | None]]:
+    """The plan, its chunks and its store; it is laid out anew where another has begun the sweep meanwhile."""
+    tasks = tasks_of(plan, host)
+    try:
+        return plan, tasks, opened(plan, out, {}, resume=resume, fresh=fresh, share=share)
+    except InputError:
+        first = gone_on_with(plan, out, resume=share)
+        if first.layouts == plan.layouts:
+            raise
+    return _entered(first, out, host, resume=resume, fresh=fresh, share=share)
 
 
 def refuse_callers(workers: Any, report: Any) -> None:
@@ -107,11 +123,6 @@ def refuse_callers(workers: Any, report: Any) -> None:
         raise InputError(f"workers = {workers!r}, allowed is an executor, as in concurrent.futures")
     if report is not None and not callable(report):
         raise InputError(f"report = {report!r}, allowed is a function (cells done, a chunk's arrays)")
-
-
-def gone_on_with(plan: Plan, out: str | Path | None, *, resume: bool) -> Plan:
-    """The plan, laid out like the sweep in the folder where that is to be gone on with."""
-    return laid_out_like(plan, out) if resume and out is not None else plan
 
 
 def opened(

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 import numpy as np
 
 from jaxnets import check
-from jaxnets.sweep.engine import gone_on_with, opened, refuse_callers
+from jaxnets.sweep.engine import opened, refuse_callers
 from jaxnets.sweep.held import Held, only_part
 from jaxnets.sweep.lanes import MOST_LANES
 from jaxnets.sweep.part import Part, Share, with_lanes
-from jaxnets.sweep.plan import Plan
+from jaxnets.sweep.plan import Plan, gone_on_with
 from jaxnets.sweep.ranking import is_better_low
 from jaxnets.sweep.records import Arrays
 from jaxnets.sweep.results import STOPPED, SweepResult

@@ -51,6 +51,11 @@ class Plan:
         return len(self.grid) * len(self.seeds)
 
     @property
+    def layouts(self) -> list[Layout]:
+        """One a static combination."""
+        return [Layout(part.program.lanes, part.chunk_size) for part in self.parts]
+
+    @property
     def data_name(self) -> str:
         """What is trained on."""
         return ", ".join(dict.fromkeys(part.dataset.name for part in self.parts))
@@ -152,6 +157,11 @@ def plan(
         ]
     _refuse_names(source, grid, parts)
     return Plan(source, grid, tuple(wanted), tuple(parts), given, memory)
+
+
+def gone_on_with(plan: Plan, out: str | Path | None, *, resume: bool) -> Plan:
+    """The plan, laid out like the sweep in the folder where that is to be gone on with."""
+    return laid_out_like(plan, out) if resume and out is not None else plan
 
 
 def laid_out_like(plan: Plan, folder: str | Path) -> Plan:
