@@ -122,7 +122,7 @@ def problem_of(
     try:
         parts = parts_of(key, learner, first, some_rows(dataset.train, FEW_ROWS))
     except Exception as error:  # a learner may refuse rows without the others
-        parts = Parts((), f"it cannot be asked about a few rows alone ({type(error).__name__})")
+        parts = Parts((), f"it takes no {FEW_ROWS} rows alone ({str(error).partition(chr(10))[0]})")
     if parts.reason:
         return _of_rows(dataset, parts.reason)
     fixed = parts.split(_warmed(key, learner, dataset, first, parts))[1]
