@@ -17,6 +17,9 @@ from jaxnets.types import Batch, PyTree, State
 WITHOUT_SLOPE = "its loss has no gradient by what it predicts with"
 """Closed forms, samplers, and rules that go by mistakes."""
 
+SOLVES = ("cholesky", "custom_linear_solve", "eigh", "geqrf", "lu", "svd", "triangular_solve")
+"""Operations of steps that go to where their equations lead."""
+
 
 class Parts(NamedTuple):
     """A state in two parts, each of its structure with None in the place of the other.
@@ -67,6 +70,8 @@ def parts_of(key: jax.Array, learner: Learner, state: State, rows: Batch) -> Par
         return new, metrics["loss"]
 
     stepped = jax.make_jaxpr(step)(state)
+    if _solves(stepped):
+        return Parts((), "its steps solve equations, and follow no gradient")
     predicted = jax.make_jaxpr(lambda state: learner.predict(state, rows.inputs))(state)
     weighs, shows = _used(stepped, {len(leaves)}), _used(predicted, range(len(predicted.jaxpr.outvars)))
     changes = [origin != place for place, origin in enumerate(_origins(stepped.jaxpr, every)[:-1])]
@@ -94,6 +99,18 @@ def _sloped(loss: Callable, state: State, usable: list[bool]) -> list[bool]:
     closed = jax.make_jaxpr(slope)(params, rest)
     found = iter([any(_used(closed, {place})) for place in range(len(closed.jaxpr.outvars))])
     return [one and next(found) for one in usable]
+
+
+def _solves(function: Any) -> bool:
+    """Whether equations are solved in it, or in the functions that it calls."""
+    inner = [
+        one
+        for equation in function.eqns
+        for value in equation.params.values()
+        for one in (value if isinstance(value, (list, tuple)) else [value])
+        if hasattr(one, "eqns")
+    ]
+    return any(one.primitive.name in SOLVES for one in function.eqns) or any(map(_solves, inner))
 
 
 def _origins(jaxpr: Jaxpr, origins: Sequence[int | None]) -> list[int | None]:
