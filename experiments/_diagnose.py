@@ -52,16 +52,16 @@ def diagnose_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[
 
 
 def unexpected(experiment: Experiment, row: str, report: Report) -> list[str]:
-    """Rules that found an error or a warning, and not what the row is there to show."""
+    """Rules that found an error or a warning, and not what is meant so."""
     found = [one.rule for one in report.findings if one.severity != "note"]
-    return [rule for rule in found if rule not in experiment.faults.get(row, ())]
+    return [rule for rule in found if rule not in experiment.findings.get(row, ())]
 
 
 def _remarks(experiment: Experiment, row: str, report: Report) -> Iterator[str]:
     """A line on what is as it should be, and one for each reason why rules could not be asked."""
-    meant = [one.rule for one in report.findings if one.rule in experiment.faults.get(row, ())]
+    meant = [one.rule for one in report.findings if one.rule in experiment.findings.get(row, ())]
     if meant:
-        yield f"{', '.join(meant)}: what this row is there to show"
+        yield f"{', '.join(meant)}: meant so, see the docstring"
     for reason in dict.fromkeys(report.skipped.values()):
         names = [name for name, why in report.skipped.items() if why == reason]
         some = ", ".join(names) if len(names) < 4 else f"{len(names)} of the rules"

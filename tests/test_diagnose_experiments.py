@@ -104,6 +104,6 @@ def test_no_row_of_any_experiment_has_a_finding_that_is_not_meant(name):
     for row in experiment.variants():
         found, report = report_of(name, row)
         assert found == [], f"{row}:\n{report}"
-        meant = experiment.faults.get(row, ())
+        meant = experiment.findings.get(row, ())
         assert set(meant) <= {one.rule for one in report.findings}, row
         assert not report.skipped or report.skipped.keys() == rules().keys() - of_rows(), report.skipped

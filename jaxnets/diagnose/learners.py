@@ -112,7 +112,7 @@ def problem_of(
     120
     >>> ridge = models.ridge_classifier(num_classes=3, alpha=0.1)
     >>> problem_of(jax.random.key(0), ridge, data.load("iris")).unasked
-    'its loss has no gradient by what it predicts with'
+    'its steps solve equations, and follow no gradient'
     """
     dataset = jax.tree.map(narrowed, dataset)
     if batch_size is not None and sampling != "sequential":
