@@ -75,10 +75,11 @@ def frozen_parameters(probe: Probe) -> Iterator[Finding]:
     """Leaves that do not change though the loss has a gradient there, or that no gradient reaches.
 
     Measured in a short training (rates that rise from 0 make no first step): not a single number of the leaf
-    moved, and the gradient's largest number on the first batch is above 1e-6 of that of all leaves. Or on the sample: the gradient by the leaf is 0 at the initial params
-    and at three others, though the loss or the prediction changes with it (numbers are rounded, compared,
-    or cut off on the way), or nothing does (it is not used). Leaves that begin with equal numbers are not
-    looked at for that: they may be statistics or counts.
+    moved, and the gradient's largest number on the first batch is above 1e-6 of that of all leaves. Or on the
+    sample: the gradient by the leaf is 0 at the initial params and at three others, though the loss or the
+    prediction changes with it (numbers are rounded, compared, or cut off on the way), or nothing does (it is
+    not used). Leaves that begin with equal numbers are not looked at for that: they may be statistics or
+    counts.
     """
     problem = probe.problem
     yield from _unreached(probe)
