@@ -1,5 +1,8 @@
 """Healthy experiments are left alone, rows that show a fault are found, and what cannot be asked is said."""
 
+import json
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,11 +10,14 @@ import optax
 import pytest
 
 from experiments import _contract
+from experiments.__main__ import main
 from experiments._diagnose import diagnose_row, unexpected
 from jaxnets import data, losses, models
 from jaxnets.data import Dataset
 from jaxnets.diagnose import diagnose, problem_of
-from jaxnets.diagnose.rules import of_rows, rules
+from jaxnets.diagnose.probe import Probe
+from jaxnets.diagnose.proof import proved
+from jaxnets.diagnose.rules import of_rows, rules, step
 from jaxnets.diagnose.training import scaled
 from jaxnets.learner import gradient
 from jaxnets.types import Batch
@@ -34,11 +40,11 @@ def report_of(name, row, **settings):
 
 @pytest.mark.parametrize(("rate", "rule"), [(0.1, ""), (30.0, "step-too-large"), (1e-5, "step-too-small")])
 def test_the_rate_of_a_learner_is_judged_and_mended(rate, rule):
-    report = diagnose(problem_of(KEY, learner(rate), LINE, num_steps=60), KEY)
-    assert [one.rule for one in report.findings if one.severity != "note"] == [rule] * bool(rule)
-    assert report.skipped == {}
-    if rule:
-        assert report.findings[0].proof.helps
+    problem = problem_of(KEY, learner(rate), LINE, num_steps=60)
+    probe = Probe(problem, KEY)
+    found = [*step.step_too_large(probe), *step.step_too_small(probe)]
+    assert [one.rule for one in found] == [rule] * bool(rule)
+    assert all(one.proof.helps for one in proved(problem, found, KEY))
 
 
 def test_a_step_of_another_length_is_the_learners_own_made_longer():
@@ -87,14 +93,30 @@ def test_of_what_follows_no_gradient_the_rows_alone_are_looked_at(model):
     assert "labels-misaligned" in [one.rule for one in diagnose(problem_of(KEY, model, broken), KEY).findings]
 
 
-HEALTHY = [("separating_line", "l2"), ("least_squares_descent", "bb_long"), ("xor", "tanh_2_2_1")]
+def diagnosed(name, row, capsys, folder):
+    """The status, what is printed, and the report in the file."""
+    status = main([name, "--diagnose", "--rows", row, "--out", str(folder)])
+    return status, capsys.readouterr().out, json.loads((folder / "diagnosis.json").read_text())[row]
 
 
-@pytest.mark.parametrize(("name", "row"), HEALTHY)
-def test_a_healthy_row_is_left_alone(name, row):
-    found, report = report_of(name, row)
+def test_the_command_leaves_a_healthy_row_alone(capsys, tmp_path):
+    status, said, report = diagnosed("least_squares_descent", "bb_long", capsys, tmp_path)
+    assert (status, report["findings"], report["skipped"]) == (0, [], {})
+    assert "nothing found" in said
+
+
+def test_the_command_says_what_cannot_be_asked_and_what_is_meant(capsys, tmp_path):
+    status, said, report = diagnosed("heart_disease", "logistic", capsys, tmp_path)
+    assert [one["rule"] for one in report["findings"]] == ["leaking-split"]
+    assert status == 0
+    assert "leaking-split: meant so" in said
+    assert re.search(r"not asked: \d+ of the rules, for it takes no 4 rows alone", said)
+
+
+def test_a_small_row_has_no_finding():
+    found, report = report_of("backprop_as_memory", "memoised", **_contract.load("backprop_as_memory").small)
     assert found == []
-    assert not report.skipped or report.skipped.keys() == rules().keys() - of_rows()
+    assert report.skipped == {}
 
 
 @pytest.mark.release
