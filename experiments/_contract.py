@@ -17,6 +17,8 @@ docstring                              one line; ``Source:``; ``Command:``; ``Ex
                                        with a reference, ratios of speed); where all rows were trained
 ``GOALS``                              optional tuple of :class:`Goal`: what ``--verify`` measures
 ``SMALL``                              optional dict of settings with which the tests run it in seconds
+``FINDINGS``                           optional {row: rules}: what ``--diagnose`` finds of a row and is meant
+                                       so, since the row is there to show it; the docstring says why
 =====================================  ============================================================
 
 A field of ``Settings`` that is None and that the data set knows (``num_classes``) is taken from it; with a
@@ -137,6 +139,7 @@ class Experiment(NamedTuple):
     checks: Callable[..., dict[str, float]]
     goals: tuple[Goal, ...]
     small: dict[str, Any]
+    findings: dict[str, tuple[str, ...]]
     has_own_evaluate: bool
 
     def trial(self, hparams: Any, settings: Any) -> Trial:
@@ -204,6 +207,7 @@ def read(module: ModuleType) -> Experiment:
         checks=getattr(module, "checks", lambda results, dataset: {}),
         goals=getattr(module, "GOALS", ()),
         small=getattr(module, "SMALL", {}),
+        findings=getattr(module, "FINDINGS", {}),
         has_own_evaluate=hasattr(module, "evaluate"),
     )
 

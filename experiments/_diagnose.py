@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -19,26 +20,52 @@ from jaxnets.sweep.pictures import png
 
 
 def diagnose_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any, Any]]) -> int:
-    """Prints what was found of each row, and writes it as JSON; 1 where there is an error or a warning."""
+    """Prints what was found of each row, and writes it as JSON; 1 where something was that is not meant.
+
+    Raises:
+        InputError: no row can be diagnosed.
+    """
     out = common.out or pathlib.Path("runs") / experiment.name
     experiment.data(next(iter(rows.values()))[1])
     _report.prepare(out)
     found: dict[str, Report] = {}
+    refusal = InputError("no row")
     with _report.progress_line(Console(stderr=True), len(rows)) as (report, finish):
         for name, (hparams, settings) in rows.items():
             report(f"{name}: diagnosing", 0.0, {})
             try:
                 found[name] = diagnose_row(experiment, hparams, settings, mute=common.mute)
-            except InputError as refusal:
+            except InputError as error:
+                refusal = error
                 finish(f"{name}: {refusal}")
                 continue
-            print(f"{name} ({found[name].seconds:.1f} s)\n{found[name]}", flush=True)
+            remarks = _remarks(experiment, name, found[name])
+            print(f"{name} ({found[name].seconds:.1f} s)", found[name], *remarks, sep="\n", flush=True)
             if found[name].exit_code:
                 _write_pictures(out, name, found[name])
+    if not found:
+        raise refusal
     path = out / "diagnosis.json"
     _report.write(path, json.dumps({name: one.to_dict() for name, one in found.items()}, indent=1).encode())
     print(path)
-    return int(any(one.exit_code for one in found.values()))
+    return int(any(unexpected(experiment, name, one) for name, one in found.items()))
+
+
+def unexpected(experiment: Experiment, row: str, report: Report) -> list[str]:
+    """Rules that found an error or a warning, and not what is meant so."""
+    found = [one.rule for one in report.findings if one.severity != "note"]
+    return [rule for rule in found if rule not in experiment.findings.get(row, ())]
+
+
+def _remarks(experiment: Experiment, row: str, report: Report) -> Iterator[str]:
+    """A line on what is as it should be, and one for each reason why rules could not be asked."""
+    meant = [one.rule for one in report.findings if one.rule in experiment.findings.get(row, ())]
+    if meant:
+        yield f"{', '.join(meant)}: meant so, see the docstring"
+    for reason in dict.fromkeys(report.skipped.values()):
+        names = [name for name, why in report.skipped.items() if why == reason]
+        some = ", ".join(names) if len(names) < 4 else f"{len(names)} of the rules"
+        yield f"not asked: {some}, for {reason}"
 
 
 def _write_pictures(out: pathlib.Path, name: str, report: Report) -> None:

@@ -184,6 +184,8 @@ def checks(results: list[Result], dataset: Dataset) -> dict[str, float]:
     return {"difference_from_scikit_learn": float(np.abs(found - expected).max())}
 
 
+FINDINGS = dict.fromkeys(("logistic", "mlp"), ("leaking-split",))
+"""The rows to test are those to train on, each predicted by the model that has not seen it."""
 GOALS = (
     Goal("accuracy", at_least=0.82, row="logistic"),
     Goal("auroc", at_least=0.90, row="logistic"),

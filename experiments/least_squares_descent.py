@@ -105,6 +105,7 @@ def variants() -> dict[str, tuple[Hparams, Settings]]:
     return {name: (Hparams(), Settings(name)) for name in RULES}
 
 
+FINDINGS = {"constant": ("step-too-large",)}
 GOALS = (
     *(Goal(f"{length}_error", at_most=1e-6) for length in ("long", "short")),
     *(Goal(f"{length}_steps", at_most=200) for length in ("long", "short")),

@@ -63,6 +63,7 @@ class Settings(NamedTuple):
 
 
 GOALS = (Goal("test_accuracy", at_least=0.975, row="row_by_row", settings={"dataset": "mnist"}),)
+FINDINGS = {"over_the_batch": ("batch-dependence",)}
 SMALL = {"widths": (8, 6)}
 
 metrics = classification

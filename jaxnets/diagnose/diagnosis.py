@@ -13,7 +13,7 @@ from jaxnets.diagnose.finding import SEVERITIES, Finding, Report
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.proof import proved
-from jaxnets.diagnose.rules import rules, symptoms
+from jaxnets.diagnose.rules import of_rows, rules, symptoms
 
 
 def diagnose(problem: Problem, key: jax.Array, *, mute: Collection[str] = (), proves: bool = True) -> Report:
@@ -47,9 +47,10 @@ def diagnose(problem: Problem, key: jax.Array, *, mute: Collection[str] = (), pr
     untraceable = _untraceable(problem, key)
     if untraceable:
         return Report((untraceable,), time.perf_counter() - begun, {})
-    probe, findings, skipped = Probe(problem, key), [], {}
+    probe, findings = Probe(problem, key), []
+    skipped = {name: problem.unasked for name in known if problem.unasked and name not in of_rows()}
     for name, rule in known.items():
-        if name in mute:
+        if name in mute or name in skipped:
             continue
         try:
             findings += rule(probe)
@@ -58,7 +59,7 @@ def diagnose(problem: Problem, key: jax.Array, *, mute: Collection[str] = (), pr
     findings = ordered(findings)
     if proves:
         findings = proved(problem, findings, key)
-    return Report(tuple(findings), time.perf_counter() - begun, skipped, probe)
+    return Report(tuple(findings), time.perf_counter() - begun, skipped, None if problem.unasked else probe)
 
 
 def ordered(findings: Collection[Finding]) -> list[Finding]:

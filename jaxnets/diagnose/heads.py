@@ -177,7 +177,7 @@ class Head:
         following = self.loss.reached([start]) & self.loss.needed(self.loss.ends)
         shape = np.shape(self.lost[start])
         found = [one for one in sorted(following) if np.shape(self.lost[one]) == shape]
-        likely = [start, self.cut[1] if self.cut else start]
+        likely = [one for one in (start, self.cut[1] if self.cut else start) if one in (start, *found)]
         return list(dict.fromkeys(likely + [one for one in found if self.loss.separates(one)]))[:5]
 
     def driven(self, place: int) -> tuple[float, float]:

@@ -10,40 +10,77 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.data.dataset import Dataset
-from jaxnets.diagnose.problem import Problem
-from jaxnets.learner import GradientState, Learner
+from jaxnets.diagnose.lengths import towards
+from jaxnets.diagnose.parts import Parts, parts_of, pruned
+from jaxnets.diagnose.problem import Problem, narrowed, some_rows
+from jaxnets.learner import Learner
 from jaxnets.types import PyTree, State
 
 WARM_UP = 50
 """Steps after which running statistics of the rows stand for them."""
+FEW_ROWS = 4
+"""That a learner must take: whatever it learns from, a few of them can be looked at."""
+MANY_ROWS = 256
+"""That running statistics are taken of."""
 
 
 @dataclasses.dataclass(frozen=True)
 class LearnerProblem(Problem):
     """A problem whose steps are a learner's: what is not trained goes from step to step as its memory.
 
+    Where another way to step is put in (an optimizer, an update, a rate), that is taken instead.
+
     Args:
         learner: whose steps these are.
         key: of its initial state, and of what is random inside of a step.
+        parts: which leaves of its state are trained.
+        follows: the loss that its steps follow; how they would follow another is not known.
+        scale: steps are so many times as long as the learner's.
     """
 
     learner: Any = None
     key: Any = None
+    parts: Any = None
+    follows: Any = None
+    scale: float = 1.0
 
     @property
     def has_step(self) -> bool:
-        """A learner always knows how."""
-        return True
+        """A learner knows how to follow its own loss."""
+        return super().has_step or self.loss is self.follows
 
     def begin(self, params: PyTree) -> Any:
-        """All of the state that is not trained."""
-        del params
-        return _parted(self.learner.init(self.key, self.data))[1]
+        """The number of the step, and all of the state that is not trained."""
+        if super().has_step:
+            return super().begin(params)
+        return jnp.int32(0), self.parts.split(self.learner.init(self.key, self.data))[1]
 
     def step(self, params: PyTree, memory: Any, inputs: Any, targets: Any) -> tuple[PyTree, Any]:
         """The learner's own."""
+        if super().has_step:
+            return super().step(params, memory, inputs, targets)
+        number, rest = memory
         batch = self.data._replace(inputs=inputs, targets=targets)
-        return _parted(self.learner.step(self.key, _joined(params, memory), batch)[0])
+        step_key = jax.random.fold_in(self.key, number)
+        state, _ = self.learner.step(step_key, self.parts.join(params, rest), batch)
+        new, rest = self.parts.split(state)
+        return towards(params, new, self.scale), (number + 1, rest)
+
+
+@dataclasses.dataclass(frozen=True)
+class RowsProblem(Problem):
+    """A problem of which only the rows can be looked at.
+
+    Args:
+        reason: why.
+    """
+
+    reason: str = ""
+
+    @property
+    def unasked(self) -> str:
+        """Why its functions cannot be looked at."""
+        return self.reason
 
 
 def problem_of(
@@ -54,11 +91,12 @@ def problem_of(
     num_steps: int | None = None,
     batch_size: int | None = None,
     sampling: Any = "epoch",
-) -> LearnerProblem:
+) -> LearnerProblem | RowsProblem:
     """What a learner trains, as functions that can be looked into.
 
-    Its params are those of :func:`jaxnets.gradient`, or else all of the state that is real; its loss is the
-    one that its step reports.
+    Its params are what the loss that its step reports has a gradient by, and its step changes; where there is
+    nothing of the kind that the prediction depends on (closed forms, samplers), the rows alone are
+    left to be looked at.
 
     Args:
         key: of the initial state, the order of the rows and what is random inside of a step; to be given
@@ -72,68 +110,51 @@ def problem_of(
     >>> softmax = gradient(models.MLP((), 3), losses.softmax_cross_entropy, optax.sgd(0.1))
     >>> problem_of(jax.random.key(0), softmax, data.load("iris"), num_steps=100).num_rows
     120
+    >>> ridge = models.ridge_classifier(num_classes=3, alpha=0.1)
+    >>> problem_of(jax.random.key(0), ridge, data.load("iris")).unasked
+    'its steps solve equations, and follow no gradient'
     """
+    dataset = jax.tree.map(narrowed, dataset)
     if batch_size is not None and sampling != "sequential":
         rows = np.random.default_rng(0).permutation(len(jax.tree.leaves(dataset.train.inputs)[0]))
-        dataset = dataset.replace(train=jax.tree.map(lambda leaf: np.asarray(leaf)[rows], dataset.train))
+        dataset = dataset.replace(train=jax.tree.map(lambda leaf: leaf[rows], dataset.train))
     first = jax.jit(learner.init)(key, dataset.train)
-    fixed = _parted(_warmed(key, learner, dataset, first))[1]
+    try:
+        parts = parts_of(key, learner, first, some_rows(dataset.train, FEW_ROWS))
+    except Exception as error:  # a learner may refuse rows without the others
+        parts = Parts((), f"it takes no {FEW_ROWS} rows alone ({str(error).partition(chr(10))[0]})")
+    if parts.reason:
+        return _of_rows(dataset, parts.reason)
+    fixed = parts.split(_warmed(key, learner, dataset, first, parts))[1]
 
     def loss(params: PyTree, inputs: Any, targets: Any) -> jax.Array:
         batch = dataset.train._replace(inputs=inputs, targets=targets)
-        return learner.step(key, _joined(params, fixed), batch)[1]["loss"]
+        return learner.step(key, parts.join(params, fixed), batch)[1]["loss"]
 
+    alone = pruned(loss)
     return LearnerProblem(
-        lambda key: _parted(learner.init(key, dataset.train))[0],
-        lambda params, inputs: learner.predict(_joined(params, fixed), inputs), loss, dataset,
-        num_steps=num_steps, batch_size=batch_size, learner=learner, key=key,
+        lambda key: parts.split(learner.init(key, dataset.train))[0],
+        lambda params, inputs: learner.predict(parts.join(params, fixed), inputs), alone, dataset,
+        num_steps=num_steps, batch_size=batch_size, learner=learner, key=key, parts=parts, follows=alone,
     )  # fmt: skip
 
 
-def _warmed(key: jax.Array, learner: Learner, dataset: Dataset, state: State) -> State:
+def _of_rows(dataset: Dataset, reason: str) -> RowsProblem:
+    """The rows, with functions of no params that say nothing."""
+    return RowsProblem(
+        lambda key: (),
+        lambda params, inputs: jnp.zeros(len(jax.tree.leaves(inputs)[0])),
+        lambda params, inputs, targets: jnp.zeros(()),
+        dataset,
+        reason=reason,
+    )
+
+
+def _warmed(key: jax.Array, learner: Learner, dataset: Dataset, state: State, parts: Parts) -> State:
     """The state with statistics of the rows, before the first update of what is trained."""
-    if not isinstance(state, GradientState) or not jax.tree.leaves(state.variables):
+    if not parts.has_statistics:
         return state
-    rows = jax.tree.map(lambda leaf: jnp.asarray(leaf[:256]), dataset.train)
-    only = lambda _, so_far: state._replace(  # noqa: E731
-        variables=learner.step(key, so_far, rows)[0].variables
-    )
-    return jax.jit(lambda state: jax.lax.fori_loop(0, WARM_UP, only, state))(state)
-
-
-def _parted(state: State) -> tuple[PyTree, Any]:
-    """What is trained, and the rest of a state."""
-    if isinstance(state, GradientState):
-        return state.params, state._replace(params=())
-    leaves, structure = jax.tree.flatten(state)
-    real = [jnp.issubdtype(jnp.result_type(leaf), jnp.inexact) for leaf in leaves]
-    if all(real):
-        return state, ()
-    trained = [leaf for leaf, is_real in zip(leaves, real, strict=True) if is_real]
-    others = [None if is_real else leaf for leaf, is_real in zip(leaves, real, strict=True)]
-    return trained, Rest(tuple(others), structure)
-
-
-def _joined(params: PyTree, rest: Any) -> State:
-    if isinstance(rest, GradientState):
-        return rest._replace(params=params)
-    if not isinstance(rest, Rest):
-        return params
-    trained = iter(params)
-    return jax.tree.unflatten(
-        rest.structure, [next(trained) if leaf is None else leaf for leaf in rest.leaves]
-    )
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Rest:
-    """The numbers of a state that are not real, with None in place of those that are.
-
-    Attributes:
-        leaves: in the order of the state's.
-        structure: of the whole state.
-    """
-
-    leaves: tuple
-    structure: Any = dataclasses.field(metadata={"static": True})
+    rows = some_rows(dataset.train, MANY_ROWS)
+    params, rest = parts.split(state)
+    again = lambda _, rest: parts.split(learner.step(key, parts.join(params, rest), rows)[0])[1]  # noqa: E731
+    return parts.join(params, jax.jit(lambda rest: jax.lax.fori_loop(0, WARM_UP, again, rest))(rest))

@@ -23,6 +23,8 @@ from jaxnets.types import Array, Batch, PyTree
 
 MOST_ROWS = 256
 """Rows that are looked at; evenly spaced over all."""
+LONGER = (10.0, 100.0, 1e3, 1e4)
+"""By what steps are multiplied, to see whether longer ones get further."""
 FEW_ROWS = 32
 """Rows at which the head is looked at."""
 
@@ -183,7 +185,7 @@ class Probe:
     def larger_scale(self) -> float:
         """By what steps can be multiplied as long as the loss falls further and further."""
         best = 1.0
-        for scale in (10.0, 100.0, 1e3, 1e4):
+        for scale in LONGER:
             if not self.run_at(scale).drop > self.run_at(best).drop:
                 break
             best = scale

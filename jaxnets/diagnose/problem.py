@@ -100,6 +100,11 @@ class Problem:
         """Whether it is known how a step is made."""
         return any(way is not None for way in (self.update, self.optimizer, self.learning_rate))
 
+    @property
+    def unasked(self) -> str:
+        """Why only its rows can be looked at; empty where its functions can, too."""
+        return ""
+
     def replace(self, **changes: Any) -> Problem:
         """The problem with other parts."""
         return dataclasses.replace(self, **changes)
@@ -166,7 +171,7 @@ def _splits(data: Any, valid: Any, test: Any) -> dict[str, Batch]:
             continue
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise InputError(f"{name}: {type(pair).__name__}, allowed is a pair (inputs, targets)")
-        rows[name] = Batch(*(jax.tree.map(_array, part) for part in pair))
+        rows[name] = Batch(*(jax.tree.map(narrowed, part) for part in pair))
         check.numbers(name, rows[name])
         lengths = {len(leaf) if np.ndim(leaf) else None for leaf in jax.tree.leaves(rows[name])}
         if None in lengths or len(lengths) > 1 or lengths == {0}:
@@ -176,7 +181,7 @@ def _splits(data: Any, valid: Any, test: Any) -> dict[str, Batch]:
     return rows
 
 
-def _array(leaf: Any) -> Any:
+def narrowed(leaf: Any) -> Any:
     """As NumPy holds it, in 32 bits."""
     found = np.asarray(leaf)
     narrow = {np.dtype(np.float64): np.float32, np.dtype(np.int64): np.int32}.get(found.dtype)

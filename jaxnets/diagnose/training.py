@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxnets.diagnose.learners import LearnerProblem
+from jaxnets.diagnose.lengths import towards, way
 from jaxnets.diagnose.problem import Problem, some_rows, spaced
 from jaxnets.types import Array, Batch, PyTree
 
@@ -106,11 +108,11 @@ class Trainer:
             start = number % num_batches * size
             batch = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), data)
             new, memory = problem.step(params, memory, *batch)
-            way = jax.tree.map(lambda new, old: _way(new, old, scale), new, params)
-            is_finite = _all_finite(way) & (num_finite == number)
-            way = jax.tree.map(lambda leaf: jnp.where(is_finite, leaf, jnp.zeros_like(leaf)), way)
-            params = jax.tree.map(lambda old, leaf: old + leaf, params, way)
-            return params, memory, way, turned + _cosine(way, before), num_finite + is_finite
+            move = jax.tree.map(lambda old, new: way(old, new, scale), params, new)
+            is_finite = _all_finite(move) & (num_finite == number)
+            move = jax.tree.map(lambda leaf: jnp.where(is_finite, leaf, jnp.zeros_like(leaf)), move)
+            params = jax.tree.map(lambda old, leaf: old + leaf, params, move)
+            return params, memory, move, turned + _cosine(move, before), num_finite + is_finite
 
         def stretch(so_far: Any, bound: tuple[Array, Array]) -> Any:
             params, memory, before, num_finite = so_far
@@ -137,8 +139,8 @@ class Trainer:
         return tuple(jnp.where(is_finite, jnp.asarray(loss, jnp.float32), jnp.nan) for loss in found)
 
 
-def scaled(problem: Problem, scale: float) -> Problem:
-    """The problem with steps so many times as long.
+def scaled(problem: Problem, scale: float) -> Problem | None:
+    """The problem with steps so many times as long; None where no steps are known.
 
     >>> line = lambda w, x: x * w
     >>> loss = lambda w, x, y: ((line(w, x) - y) ** 2).mean()
@@ -149,20 +151,13 @@ def scaled(problem: Problem, scale: float) -> Problem:
     """
     if problem.update is not None:
         return problem.replace(
-            update=lambda params, inputs, targets: jax.tree.map(
-                lambda new, old: old + _way(new, old, scale), problem.update(params, inputs, targets), params
-            )
+            update=lambda params, *rows: towards(params, problem.update(params, *rows), scale)
         )
     if problem.optimizer is not None:
         return problem.replace(optimizer=optax.chain(problem.optimizer, optax.scale(scale)))
-    return problem.replace(learning_rate=problem.learning_rate * scale)
-
-
-def _way(new: Array, old: Array, scale: Array | float) -> Array:
-    """From the old to the new, longer or shorter; whole numbers go all the way."""
-    if not jnp.issubdtype(jnp.result_type(old), jnp.inexact):
-        return jnp.asarray(new) - old
-    return (scale * (new - old)).astype(jnp.result_type(old))
+    if problem.learning_rate is not None:
+        return problem.replace(learning_rate=problem.learning_rate * scale)
+    return problem.replace(scale=problem.scale * scale) if isinstance(problem, LearnerProblem) else None
 
 
 def _all_finite(tree: PyTree) -> Array:

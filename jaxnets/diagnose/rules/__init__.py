@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.probe import Probe
@@ -20,6 +20,8 @@ CAUSES = (
 """Families in the order in which one causes the other; those that are not named follow, and last of all"""
 SYMPTOMS = ("run",)
 """those that say how a training went, not why."""
+OF_ROWS = ("data", "splits")
+"""Families that look at the rows alone, at no function."""
 
 Rule = Callable[[Probe], Iterator[Finding]]
 
@@ -38,7 +40,16 @@ def rules() -> dict[str, Rule]:
 
 def symptoms() -> set[str]:
     """Names of the rules that say how a training went."""
-    return {name for name, rule in rules().items() if rule.__module__.rpartition(".")[2] in SYMPTOMS}
+    return _of(SYMPTOMS)
+
+
+def of_rows() -> set[str]:
+    """Names of the rules that look at the rows alone."""
+    return _of(OF_ROWS)
+
+
+def _of(families: Collection[str]) -> set[str]:
+    return {name for name, rule in rules().items() if rule.__module__.rpartition(".")[2] in families}
 
 
 def _place(family: str) -> int:

@@ -72,20 +72,22 @@ def update_ascends(probe: Probe) -> Iterator[Finding]:
 
 
 def frozen_parameters(probe: Probe) -> Iterator[Finding]:
-    """Leaves that do not change in a step though the loss has a gradient there, or that no gradient reaches.
+    """Leaves that do not change though the loss has a gradient there, or that no gradient reaches.
 
-    Measured on the first batch: not a single number of the leaf moved, and the gradient's largest number is
-    above 1e-6 of that of all leaves. Or on the sample: the gradient by the leaf is 0 at the initial params
-    and at three others, though the loss or the prediction changes with it (numbers are rounded, compared,
-    or cut off on the way), or nothing does (it is not used). Leaves that begin with equal numbers are not
-    looked at for that: they may be statistics or counts.
+    Measured in a short training (rates that rise from 0 make no first step): not a single number of the leaf
+    moved, and the gradient's largest number on the first batch is above 1e-6 of that of all leaves. Or on the
+    sample: the gradient by the leaf is 0 at the initial params and at three others, though the loss or the
+    prediction changes with it (numbers are rounded, compared, or cut off on the way), or nothing does (it is
+    not used). Leaves that begin with equal numbers are not looked at for that: they may be statistics or
+    counts.
     """
     problem = probe.problem
     yield from _unreached(probe)
     if not problem.has_step:
         return
     places = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(probe.params)]
-    old, new, slope = (jax.tree.leaves(tree) for tree in (probe.params, probe.stepped, probe.slope))
+    moved = probe.run.params if probe.run.num_finite else probe.stepped
+    old, new, slope = (jax.tree.leaves(tree) for tree in (probe.params, moved, probe.slope))
     sizes = [float(jnp.abs(leaf).max(initial=0)) for leaf in slope]
     largest = max(sizes, default=0.0)
     still = [
@@ -96,7 +98,7 @@ def frozen_parameters(probe: Probe) -> Iterator[Finding]:
     if still and len(still) < len(places):
         yield Finding(
             "frozen-parameters", "error", {"leaves": still},
-            f"{', '.join(still)} do not change in a step, though the loss depends on them",
+            f"{', '.join(still)} do not change, though the loss depends on them",
             "let the update reach every leaf",
         )  # fmt: skip
 

@@ -9,11 +9,14 @@ import numpy as np
 
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.probe import Probe
+from jaxnets.types import Batch
 
 RARE = 0.1
 """A class is missing where train has less than this share of what valid or test has."""
 BEYOND = 0.25
 """Share of the test rows that must lie outside of what a column was in training."""
+ENOUGH = 10
+"""Training rows a param, from which on more of them hardly matter."""
 MARGIN = 0.05
 """Of a column's range in training, allowed on both sides."""
 
@@ -39,14 +42,14 @@ def classes_missing_from_train(probe: Probe) -> Iterator[Finding]:
 
 
 def leaking_split(probe: Probe) -> Iterator[Finding]:
-    """Rows of the validation or test split that stand in train as well, inputs and all."""
+    """Rows of the validation or test split that stand in train as well, inputs, targets and all.
+
+    Equal inputs alone are no leak: ids of users or words come again, with other targets.
+    """
     splits = [name for name in ("valid", "test") if getattr(probe.problem, name) is not None]
-    train = {row.tobytes() for row in np.ascontiguousarray(probe.inputs)} if splits else set()
+    train = set(_rows(probe.problem.data)) if splits else set()
     for name in splits:
-        split = getattr(probe.problem, name)
-        leaf = np.asarray(jax.tree.leaves(split.inputs)[0])
-        rows = np.ascontiguousarray(leaf.reshape(len(leaf), -1))
-        share = float(np.mean([row.tobytes() in train for row in rows]))
+        share = float(np.mean([row in train for row in _rows(getattr(probe.problem, name))]))
         chance = 1 - len(train) / len(probe.inputs)  # rows that train has twice by itself
         if share > 0.05 and share > 2 * chance:
             yield Finding(
@@ -57,17 +60,30 @@ def leaking_split(probe: Probe) -> Iterator[Finding]:
 
 
 def train_smaller_than_test(probe: Probe) -> Iterator[Finding]:
-    """Fewer rows to train on than to test with: usually the split is the wrong way round."""
+    """Fewer rows to train on than to test with: usually the split is the wrong way round.
+
+    Not where they are ten times as many as params and columns: then they suffice, however fine a test is.
+    (Hastie, Tibshirani & Friedman, Elements of Statistical Learning, 7.3: what fitting d params to n rows
+    adds to the error goes with d / n.)
+    """
     test = probe.problem.test
     if test is None:
         return
     num_train, num_test = probe.problem.num_rows, len(jax.tree.leaves(test.inputs)[0])
-    if num_test > 2 * num_train:
+    num_params = sum(np.size(leaf) for leaf in jax.tree.leaves(probe.params))
+    if num_test > 2 * num_train and num_train < ENOUGH * max(num_params, probe.inputs.shape[1]):
         yield Finding(
             "train-smaller-than-test", "warning", {"train": num_train, "test": num_test},
             f"{num_train} rows to train on, {num_test} to test with: the wrong way round?",
             "train on the larger part",
         )  # fmt: skip
+
+
+def _rows(split: Batch) -> Iterator[bytes]:
+    """Each row's numbers, of inputs and targets."""
+    leaves = [np.ascontiguousarray(leaf) for leaf in jax.tree.leaves(split)]
+    for row in zip(*leaves, strict=True):
+        yield b"".join(one.tobytes() for one in row)
 
 
 def _labels(split: object) -> np.ndarray | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.flow import slope_of
-from jaxnets.diagnose.probe import Probe, is_finite
+from jaxnets.diagnose.probe import LONGER, Probe, is_finite
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.training import Run, scaled
 
@@ -61,15 +61,19 @@ def step_too_small(probe: Probe) -> Iterator[Finding]:
     """The planned steps hardly move the loss, where longer ones (10, 100 ... times) bring it down.
 
     The fall in a short training, times the planned steps over the ones made (10,000 are taken for planned
-    where it is not said), is below a tenth of the fall with longer steps.
+    where it is not said), is below a tenth of the fall with longer steps. So is the fall with steps that go
+    as far in the short training as the planned ones do in all: small steps follow one path, however it is
+    cut into steps, so that a plateau that the planned steps get over is none. (Goodfellow, Bengio &
+    Courville, Deep Learning, 8.2.3.)
     """
     problem = probe.problem
     if not problem.has_step or probe.smaller_scale is not None or not np.isfinite(probe.run.end):
         return
     run = probe.run
     planned = problem.num_steps or USUAL_STEPS
-    expected = max(run.drop, 0.0) * max(1.0, planned / run.num_steps)
-    best_scale = probe.larger_scale
+    longer, best_scale = planned / run.num_steps, probe.larger_scale
+    as_far = [probe.run_at(scale).drop for scale in LONGER if scale <= min(longer, best_scale)]
+    expected = max(run.drop * max(1.0, longer), *as_far, 0.0)
     best = probe.run_at(best_scale)
     first = abs(float(run.losses[0]))
     if not (best.drop > 0.05 * first and expected < LITTLE * best.drop):
