@@ -74,6 +74,13 @@ def test_what_cannot_be_run_is_refused(refuse, message):
     assert message in str(refusal.value)
 
 
+def test_a_sweep_that_is_shared_is_not_begun_afresh(tmp_path):
+    """Else one that came later would remove what the first has finished."""
+    with pytest.raises(InputError, match="share and fresh, allowed is one of them"):
+        sweep.run(planned(), tmp_path / "out", share=True, fresh=True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_report_that_cannot_be_called_is_refused_by_every_way(monkeypatch):
     """The tests' own type checks would answer first."""
     monkeypatch.setattr(halving, "_climb", inspect.unwrap(halving._climb))

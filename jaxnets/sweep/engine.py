@@ -90,7 +90,9 @@ def run(
     refuse_callers(workers, report)
     if workers is not None and host != (0, 1):
         raise InputError("workers and host, allowed is one of them")
-    plan = gone_on_with(plan, out, resume=(resume or share) and not fresh)
+    if share and fresh:  # one that came later would remove what the first has finished
+        raise InputError("share and fresh, allowed is one of them")
+    plan = gone_on_with(plan, out, resume=resume or share)
     share = share or workers is not None
     plan, tasks, entered = _entered(plan, out, host, resume=resume, fresh=fresh, share=share)
     with entered as store:
