@@ -11,6 +11,7 @@ from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.fit import Fit
 from jaxnets.diagnose.flow import slope_of
 from jaxnets.diagnose.probe import Probe, is_finite, norm
+from jaxnets.diagnose.rules.splits import outside_training_range
 from jaxnets.diagnose.training import scaled
 
 SAME = 1e-5
@@ -185,10 +186,13 @@ def overfitting(probe: Probe) -> Iterator[Finding]:
     """The loss on validation rows rises again while that on training rows falls.
 
     It must lose half of what it had fallen by, and a tenth of its first value, while the training loss goes
-    on falling. (Goodfellow, Bengio & Courville, Deep Learning, section 7.8, figure 7.3.)
+    on falling; not where the validation rows lie beyond those to train on (``outside-training-range``).
+    (Goodfellow, Bengio & Courville, Deep Learning, section 7.8, figure 7.3.)
     """
     problem = probe.problem
     if not problem.has_step or problem.valid is None or not np.isfinite(probe.run.end):
+        return
+    if any("valid" in one.evidence for one in outside_training_range(probe)):
         return
     run = probe.run
     best = int(np.argmin(run.valid))
