@@ -91,9 +91,9 @@ def cannot_overfit_a_batch(probe: Probe) -> Iterator[Finding]:
     Asked of networks with a hidden layer or a loop: less than 0.7 of the labels have the largest output, or
     less than a fifth of the targets' variance is explained; not where the loss fell to a tenth (then another
     function is minimised than predicts, as with statistics of the batch). Of a model with fewer params than
-    numbers to memorise only the labels are asked for; of one so large that a hundred steps cannot be afforded,
-    nothing. (Goodfellow, Bengio & Courville, Deep Learning, section
-    11.5: fit a tiny data set; a failure shows a defect of the software.)
+    numbers to memorise only the labels are asked for; of one so large that a hundred steps take too long,
+    nothing. (Goodfellow, Bengio & Courville, Deep Learning, section 11.5: fit a tiny data set; a failure
+    shows a defect of the software.)
     """
     fit, flow = probe.fit, probe.flow
     if fit.run.num_steps < FEWEST_TO_MEMORISE:
