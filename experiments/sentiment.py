@@ -125,6 +125,7 @@ GOALS = (
         note=f"the best of seven choices has 0.783 on the validation rows; {OLDER}",
     ),
 )
+FINDINGS = {"bag": ("plateau",)}
 SMALL = {"embedding_size": 4, "num_units": 3, "batch_size": 8}
 
 

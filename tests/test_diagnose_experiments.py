@@ -81,6 +81,7 @@ def test_another_way_to_step_takes_the_learners_place():
     [
         models.ridge_classifier(num_classes=3, alpha=0.1),
         models.perceptron(num_classes=3),
+        models.logistic_regression(num_classes=3, l2=1.0),
         models.kernel_svm(num_classes=3, kernel=lambda one, other: one @ other.T, C=1.0),
     ],
 )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.diagnose.finding import Finding
+from jaxnets.diagnose.flow import Flow
 from jaxnets.diagnose.layer import Layer
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.start import redrawn
@@ -74,10 +75,23 @@ def symmetric_init(probe: Probe) -> Iterator[Finding]:
     """Units of a hidden layer are the same on every row and get the same gradient: they stay one unit.
 
     Compared are, on each row, what comes out of a unit and the gradient by it; at least half of the units
-    must be copies. Zeros in the last layer, or in a model of one layer, are no such case. (Goodfellow,
-    Bengio & Courville, Deep Learning, section 8.4: initial parameters must break the symmetry.)
+    must be copies, and still be after a step: runs side by side, each at its own rate, part. Zeros in the
+    last layer, or in a model of one layer, are no such case. (Goodfellow, Bengio & Courville, Deep Learning,
+    section 8.4: initial parameters must break the symmetry.)
     """
-    flow = probe.flow
+    found, numbers = _copies(probe.flow)
+    if not found or (probe.problem.has_step and not _copies(probe.flow_at(probe.stepped))[0]):
+        return
+    yield Finding(
+        "symmetric-init", "error", found,
+        "units of a hidden layer begin the same and get the same gradient: they stay the same",
+        "draw the weights at random",
+        redrawn(probe.problem, probe.flow, numbers),
+    )  # fmt: skip
+
+
+def _copies(flow: Flow) -> tuple[dict[str, str], list[int]]:
+    """Layers of whose units half are copies, in words and by their numbers."""
     found, numbers = {}, []
     for number in flow.feeding:
         units, deltas = flow.layers[number].units, _like_units(flow.layers[number], flow.deltas[number])
@@ -89,14 +103,7 @@ def symmetric_init(probe: Probe) -> Iterator[Finding]:
     if loops and all(_different(seen) == 1 for layer in loops for seen in (layer.units, layer.activations)):
         found["layers in a loop"] = "all units are alike"
         numbers += [len(flow.layers) + number for number in range(len(flow.inside))]
-    if not found:
-        return
-    yield Finding(
-        "symmetric-init", "error", found,
-        "units of a hidden layer begin the same and get the same gradient: they stay the same",
-        "draw the weights at random",
-        redrawn(probe.problem, flow, numbers),
-    )  # fmt: skip
+    return found, numbers
 
 
 def identical_units(probe: Probe) -> Iterator[Finding]:

@@ -11,12 +11,15 @@ from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.fit import Fit
 from jaxnets.diagnose.flow import slope_of
 from jaxnets.diagnose.probe import Probe, is_finite, norm
+from jaxnets.diagnose.rules.splits import outside_training_range
 from jaxnets.diagnose.training import scaled
 
 SAME = 1e-5
 """Outputs that vary by less over rows, relative to their size, are one."""
 FEW_RIGHT, LITTLE_EXPLAINED = 0.7, 0.2
 """Of rows that are memorised: share of labels, and squared correlation."""
+FEWEST_TO_MEMORISE = 100
+"""Steps by Adam."""
 MEMORISED = 0.1
 """Of the first loss."""
 EXPLODED = 1e3
@@ -88,10 +91,13 @@ def cannot_overfit_a_batch(probe: Probe) -> Iterator[Finding]:
     Asked of networks with a hidden layer or a loop: less than 0.7 of the labels have the largest output, or
     less than a fifth of the targets' variance is explained; not where the loss fell to a tenth (then another
     function is minimised than predicts, as with statistics of the batch). Of a model with fewer params than
-    numbers to memorise only the labels are asked for. (Goodfellow, Bengio & Courville, Deep Learning, section
-    11.5: fit a tiny data set; a failure shows a defect of the software.)
+    numbers to memorise only the labels are asked for; of one so large that a hundred steps take too long,
+    nothing. (Goodfellow, Bengio & Courville, Deep Learning, section 11.5: fit a tiny data set; a failure
+    shows a defect of the software.)
     """
     fit, flow = probe.fit, probe.flow
+    if fit.run.num_steps < FEWEST_TO_MEMORISE:
+        return
     if not (any(layer.sources for layer in flow.layers) or flow.inside) or not _varies(_targets(fit)):
         return
     labels, num_params = fit.labels, sum(np.size(leaf) for leaf in jax.tree.leaves(probe.params))
@@ -185,10 +191,13 @@ def overfitting(probe: Probe) -> Iterator[Finding]:
     """The loss on validation rows rises again while that on training rows falls.
 
     It must lose half of what it had fallen by, and a tenth of its first value, while the training loss goes
-    on falling. (Goodfellow, Bengio & Courville, Deep Learning, section 7.8, figure 7.3.)
+    on falling; not where the validation rows lie beyond those to train on (``outside-training-range``).
+    (Goodfellow, Bengio & Courville, Deep Learning, section 7.8, figure 7.3.)
     """
     problem = probe.problem
     if not problem.has_step or problem.valid is None or not np.isfinite(probe.run.end):
+        return
+    if any("valid" in one.evidence for one in outside_training_range(probe)):
         return
     run = probe.run
     best = int(np.argmin(run.valid))

@@ -15,8 +15,8 @@ RARE = 0.1
 """A class is missing where train has less than this share of what valid or test has."""
 BEYOND = 0.25
 """Share of the test rows that must lie outside of what a column was in training."""
-ENOUGH = 10
-"""Training rows a param, from which on more of them hardly matter."""
+ENOUGH = 100
+"""Training rows a column, from which on more of them hardly matter."""
 MARGIN = 0.05
 """Of a column's range in training, allowed on both sides."""
 
@@ -62,16 +62,15 @@ def leaking_split(probe: Probe) -> Iterator[Finding]:
 def train_smaller_than_test(probe: Probe) -> Iterator[Finding]:
     """Fewer rows to train on than to test with: usually the split is the wrong way round.
 
-    Not where they are ten times as many as params and columns: then they suffice, however fine a test is.
-    (Hastie, Tibshirani & Friedman, Elements of Statistical Learning, 7.3: what fitting d params to n rows
-    adds to the error goes with d / n.)
+    Not where they are a hundred times as many as columns: then they are no part that was left over, however
+    fine a test is. (Hastie, Tibshirani & Friedman, Elements of Statistical Learning, 7.3: what fitting d
+    numbers to n rows adds to the error goes with d / n.)
     """
     test = probe.problem.test
     if test is None:
         return
     num_train, num_test = probe.problem.num_rows, len(jax.tree.leaves(test.inputs)[0])
-    num_params = sum(np.size(leaf) for leaf in jax.tree.leaves(probe.params))
-    if num_test > 2 * num_train and num_train < ENOUGH * max(num_params, probe.inputs.shape[1]):
+    if num_test > 2 * num_train and num_train < ENOUGH * probe.inputs.shape[1]:
         yield Finding(
             "train-smaller-than-test", "warning", {"train": num_train, "test": num_test},
             f"{num_train} rows to train on, {num_test} to test with: the wrong way round?",
