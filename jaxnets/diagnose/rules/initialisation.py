@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets.diagnose.copies import lasting_copies
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.layer import Layer
 from jaxnets.diagnose.probe import Probe
@@ -90,6 +91,7 @@ def symmetric_init(probe: Probe) -> Iterator[Finding]:
         found["layers in a loop"] = "all units are alike"
         numbers += [len(flow.layers) + number for number in range(len(flow.inside))]
     if not found:
+        yield from _drawn_once(probe)
         return
     yield Finding(
         "symmetric-init", "error", found,
@@ -97,6 +99,16 @@ def symmetric_init(probe: Probe) -> Iterator[Finding]:
         "draw the weights at random",
         redrawn(probe.problem, flow, numbers),
     )  # fmt: skip
+
+
+def _drawn_once(probe: Probe) -> Iterator[Finding]:
+    copies = lasting_copies(probe)
+    if copies:
+        yield Finding(
+            "symmetric-init", "error", {"drawn once": copies},
+            "params that are drawn at random are copies of each other, and stay so in training",
+            "draw each of them with a key of its own (jax.random.split)",
+        )  # fmt: skip
 
 
 def identical_units(probe: Probe) -> Iterator[Finding]:
