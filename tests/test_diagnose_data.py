@@ -10,7 +10,7 @@ from jaxnets.diagnose import Problem
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.rules.data import labels_misaligned
 from jaxnets.diagnose.rules.inputs import inputs_unscaled
-from jaxnets.diagnose.rules.splits import outside_training_range
+from jaxnets.diagnose.rules.splits import leaking_split, outside_training_range
 
 
 def clusters(seed, *, num_rows=120):
@@ -81,6 +81,24 @@ def test_rows_drawn_alike_are_not_outside(seed):
     for size in (8, 60, 100):
         split = problem(inputs[:size], labels[:size], test=(inputs[size:], labels[size:]))
         assert not asked(outside_training_range, split)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_copies_made_before_the_split_leak(seed):
+    """Rows that repeat in train as well: copies where they are long, chance where they are short."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 4, 90).astype(np.int32)
+    rows = generator.permutation(np.repeat(np.arange(90), 4))
+    cut = [rows[:280], rows[280:]]
+    words = generator.integers(0, 100, (90, 8)).astype(np.float32)
+    train, test = ((words[part], labels[part]) for part in cut)
+    (found,) = asked(leaking_split, problem(*train, test=test))
+    assert found.evidence["rows of test in train"] > 0.8
+    assert not asked(leaking_split, problem(words[:70], labels[:70], test=(words[70:], labels[70:])))
+    few = generator.integers(0, 3, (90, 8)).astype(np.float32)
+    assert not asked(leaking_split, problem(few[rows[:280]], train[1], test=(few[rows[280:]], test[1])))
+    other = generator.integers(0, 4, 360).astype(np.int32)  # the same context, other things that follow
+    assert not asked(leaking_split, problem(train[0], other[:280], test=(test[0], other[280:])))
 
 
 SCALES = [

@@ -65,6 +65,18 @@ def picked(z, y):
     return -jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1).mean()
 
 
+def marked(mark):
+    """Every fourth row has no label."""
+    return np.where(np.arange(len(LABELS)) % 4 == 0, mark, LABELS).astype(np.int32)
+
+
+def left_out(z, y):
+    """The mean over rows that have a label."""
+    has_label = (y >= 0) & (y < 4)
+    each = optax.softmax_cross_entropy_with_integer_labels(z, jnp.where(has_label, y, 0))
+    return (each * has_label).sum() / has_label.sum()
+
+
 def crossed(p, y):
     return -(y * jnp.log(p + 1e-7)).sum(axis=-1).mean()
 
@@ -112,6 +124,9 @@ FAULTS = {
         squared, VALUES, predicted=lambda z: z * len(z))),
     "classes from 1": ("labels-out-of-range", lambda: problem(
         lambda z, y: crossed(softmax(z), jax.nn.one_hot(y, 4)), LABELS + 1)),
+    "a mark that gathers the last class": ("labels-out-of-range", lambda: problem(picked, marked(-1))),
+    "a fifth class, one-hot of four": ("labels-out-of-range", lambda: problem(
+        lambda z, y: crossed(softmax(z), jax.nn.one_hot(y, 4)), marked(4))),
     "signs as probabilities": ("labels-out-of-range", lambda: problem(
         binary_of_logits, 2 * YES - 1, predicted=jax.nn.sigmoid)),
     "numbers against one-vs-rest": ("labels-out-of-range", lambda: problem(
@@ -151,6 +166,8 @@ def test_what_is_wrong_comes_first(fault):
 
 HEALTHY = {
     "linear": lambda: problem(squared, VALUES),
+    "rows left out": lambda: problem(left_out, marked(-1)),
+    "rows left out by 255": lambda: problem(left_out, marked(255)),
     "values in the range of a tanh": lambda: problem(squared, np.tanh(VALUES), out=jnp.tanh),
     "classes": lambda: problem(picked, LABELS, predicted=softmax),
     "the class is predicted": lambda: problem(picked, LABELS, predicted=lambda z: z.argmax(axis=-1)),

@@ -17,6 +17,7 @@ X = GENERATOR.normal(size=(64, 6)).astype(np.float32)
 Y = np.stack([X[:, 0] * X[:, 1], X[:, 2]], axis=1)
 SEQUENCES = GENERATOR.normal(size=(32, 24, 2)).astype(np.float32)
 SUMS = SEQUENCES.sum(axis=1)[:, :1]
+LINES = GENERATOR.normal(size=(96, 6, 1)).astype(np.float32)
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +65,67 @@ def column_sums(params, x):
     return jax.nn.relu(normalised) @ params[1]["w"] + params[1]["b"]
 
 
+def one_key(key, num):
+    return jnp.stack([key] * num)
+
+
+def gated(keys):
+    """Four linear experts, each drawn from its key, behind a gate of zeros."""
+
+    def init(key):
+        return {
+            "w": jax.vmap(lambda one: jax.random.normal(one, (6, 2)))(keys(key, 4)),
+            "gate": jnp.zeros((6, 4)),
+        }
+
+    def predict(params, x):
+        gate = jax.nn.softmax(x @ params["gate"])
+        return (gate[:, :, None] * jnp.einsum("ni,eio->neo", x, params["w"])).sum(axis=1)
+
+    return network(init=init, predict=predict, learning_rate=0.1, num_steps=50)
+
+
+def both_heads(keys):
+    """Two networks in separate leaves, whose mean is trained."""
+
+    def init(key):
+        return [start(one, (6, 8, 2), None, 0.0) for one in keys(key, 2)]
+
+    return network(
+        init=init, learning_rate=0.1, num_steps=50,
+        predict=lambda params, x: sum(forward(one, x, jnp.tanh) for one in params) / 2,
+    )  # fmt: skip
+
+
+def threshold(above):
+    """A step whose place is a param."""
+    return network(
+        init=lambda key: {"t": jnp.zeros(1), "height": jnp.ones(1)},
+        predict=lambda p, x: p["height"] * above(x[:, :1] - p["t"]),
+        data=(X, (X[:, :1] > 0.4).astype(np.float32)), learning_rate=0.1, num_steps=50,
+    )  # fmt: skip
+
+
+def filtered(activation, targets):
+    """A recurrence whose state is a sum, or a function of it, with a layer behind it."""
+
+    def init(key):
+        first, second = jax.random.split(key)
+        return {
+            "in": jax.random.normal(first, (1, 8)), "out": jnp.ones((8, 1)) / 8,
+            "again": 0.9 * jnp.linalg.qr(jax.random.normal(second, (8, 8)))[0],
+        }  # fmt: skip
+
+    def predict(params, x):
+        def step(h, now):
+            return activation(now @ params["in"] + h @ params["again"]), None
+
+        h = jax.lax.scan(step, jnp.zeros((len(x), 8)), jnp.swapaxes(x, 0, 1))[0]
+        return h @ params["out"]
+
+    return network(init=init, predict=predict, data=(LINES, targets))
+
+
 def recurrent(scale):
     def init(key):
         first, second = jax.random.split(key)
@@ -86,6 +148,10 @@ FAULTS = {
     "saturated": (initialisation.saturated_units, network((6, 16, 2), jnp.tanh, scale=20.0)),
     "dead": (initialisation.dead_units, network(bias=-20.0)),
     "zeros": (initialisation.symmetric_init, network(act=jnp.tanh, scale=0.0)),
+    "experts of one key": (initialisation.symmetric_init, gated(one_key)),
+    "heads of one key": (initialisation.symmetric_init, both_heads(one_key)),
+    "compares": (gradient.frozen_parameters, threshold(lambda d: (d > 0).astype(jnp.float32))),
+    "linear filter": (architecture.linear_network, filtered(lambda z: z, LINES[:, 0] * LINES[:, 1])),
     "column sums": (initialisation.identical_units, network((6, 16, 2), predict=column_sums)),
     "linear": (architecture.linear_network, network(act=lambda z: z)),
     "sigmoids": (flow.vanishing_gradient, network((6, *[16] * 6, 2), jax.nn.sigmoid)),
@@ -106,6 +172,11 @@ HEALTHY = {
     "autoencoder": network((6, 2, 6), lambda z: z, data=(X, X), learning_rate=0.1),
     "no bias needed": network((6, 2), predict=lambda w, x: x @ w[0]["w"], learning_rate=0.1),
     "remembers": recurrent(0.9),
+    "experts": gated(jax.random.split),
+    "heads": both_heads(jax.random.split),
+    "smooth threshold": threshold(lambda d: jax.nn.sigmoid(5 * d)),
+    "a filter is asked for": filtered(lambda z: z, LINES[:, 0] - LINES[:, 2]),
+    "state by tanh": filtered(jnp.tanh, LINES[:, 0] * LINES[:, 1]),
 }
 
 
@@ -118,7 +189,13 @@ def test_each_fault_is_found(name):
     assert finding.evidence
 
 
-@pytest.mark.parametrize("name", HEALTHY)
+SLOW = {"heads", "smooth threshold", "state by tanh"}
+"""Each compiles for a second or two."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.release] * (name in SLOW)) for name in HEALTHY]
+)
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.release)])
 def test_near_misses_are_left_alone(name, seed):
     rules = {rule for rule, _ in FAULTS.values()}

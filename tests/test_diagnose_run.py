@@ -101,6 +101,10 @@ FAULTS = {
     ),
     "adam": (step.step_too_large, CLASSES.replace(optimizer=optax.adam(30.0), learning_rate=None)),
     "slow": (step.step_too_small, CLASSES.replace(learning_rate=1e-6, num_steps=100)),
+    "decays": (
+        step.step_too_small,
+        CLASSES.replace(optimizer=optax.sgd(optax.exponential_decay(0.02, 1, 0.7)), learning_rate=None),
+    ),
     "counts": (step.rule_divides_by_zero, embedding(divides=True)),
     "adagrad": (
         step.rule_divides_by_zero,
@@ -132,6 +136,9 @@ HEALTHY = {
     "one row": CLASSES.replace(batch_size=1, learning_rate=0.05),
     "counts of one at least": embedding(divides=False),
     "adam": CLASSES.replace(optimizer=optax.adam(3e-3), learning_rate=None, num_steps=200),
+    "decays in time": CLASSES.replace(
+        optimizer=optax.sgd(optax.cosine_decay_schedule(0.3, 100)), learning_rate=None, num_steps=100
+    ),
 }  # fmt: skip
 
 

@@ -130,6 +130,14 @@ class Probe:
         return lambda params: slope(params, *self.sample)
 
     @cached_property
+    def seen_at(self) -> Callable[[PyTree], tuple[Any, Array]]:
+        """What is predicted for the sample, and its loss, at any params."""
+        problem, (inputs, targets) = self.problem, self.sample
+        return jax.jit(
+            lambda params: (problem.predict(params, inputs), problem.loss(params, inputs, targets))
+        )
+
+    @cached_property
     def flow_at(self) -> Callable[[PyTree], Flow]:
         """The loss on the sample followed through its layers, for any params."""
         return follower(self.problem.loss, self.params, *self.sample)

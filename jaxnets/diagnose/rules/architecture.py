@@ -22,6 +22,8 @@ LINEAR = 1e-3
 """Relative; float32 keeps sums of some hundred products to 1e-5."""
 MIXTURES = (0.5, 3.0, -2.0)
 """Shares of the first of two rows; the second has the rest."""
+EXPLAINED = 0.3
+"""Share of the targets' variance from which a linear function is of use."""
 RATES = (0.1, 0.01)
 """Of Adam, which judges what biases are good for."""
 
@@ -32,23 +34,28 @@ def linear_network(probe: Probe) -> Iterator[Finding]:
     Measured at params moved at random: what goes into the last layer at a mixture of two rows (also far
     outside of both) is the mixture of what goes in at both, to a relative 1e-3. Each layer must be as wide as
     the narrower of the rows and the outputs at least: a narrower one makes an autoencoder or a
-    factorisation. (Goodfellow, Bengio & Courville, Deep Learning, section 6.1.)
+    factorisation. A loop that is linear is a filter: it must also be asked for what no linear function of the
+    inputs gives. (Goodfellow, Bengio & Courville, Deep Learning, sections 6.1 and 10.2.)
     """
     flow, inputs = probe.flow, jax.tree.leaves(probe.sample.inputs)
     is_float = len(inputs) == 1 and jnp.issubdtype(inputs[0].dtype, jnp.floating)
-    if not is_float or flow.inside or len(inputs[0]) < 2 or _has_bend(flow):
+    if not is_float or len(inputs[0]) < 2 or _has_bend(flow):
+        return
+    if flow.inside and not _asks_for_more(probe):
         return
     deep = [number for number, layer in enumerate(flow.layers) if layer.sources]
     widths = [flow.layers[number].outputs.size // len(inputs[0]) for number in flow.feeding]
+    widths += [layer.units.shape[1] for layer in flow.inside]
     if not deep or not widths:
         return
     narrow = min(inputs[0].size, flow.layers[deep[-1]].outputs.size) // len(inputs[0])
     if min(widths) < narrow or not (off := _bend(probe, inputs[0])) < LINEAR:
         return
+    num_layers = len(flow.layers) + len(flow.inside)
     yield Finding(
         "linear-network", "error",
-        {"layers": len(flow.layers), "units of hidden layers": widths, "off from linear by": off},
-        f"{len(flow.layers)} layers compute a linear function of the inputs, as one layer does",
+        {"layers": num_layers, "units of hidden layers": widths, "off from linear by": off},
+        f"{num_layers} layers compute a linear function of the inputs, as one layer does",
         "put a nonlinear function (ReLU, tanh) between the layers",
     )  # fmt: skip
 
@@ -85,7 +92,24 @@ def missing_bias(probe: Probe) -> Iterator[Finding]:
 
 def _has_bend(flow: Flow) -> bool:
     """Whether a function between two layers, followed number by number, has more than one slope."""
-    return any(layer.slope is not None and np.ptp(layer.slope) > LINEAR for layer in flow.layers)
+    layers = (*flow.layers, *flow.inside)
+    return any(layer.slope is not None and np.ptp(layer.slope) > LINEAR for layer in layers)
+
+
+def _asks_for_more(probe: Probe) -> bool:
+    """Whether the best linear function of the inputs explains little of the targets in other rows.
+
+    Fitted to one half of the rows, judged by the other; unknown with less than two rows a column.
+    """
+    inputs, labels = probe.inputs, probe.labels
+    targets = probe.targets.reshape(len(inputs), -1) if labels is None else np.eye(labels.max() + 1)[labels]
+    half = len(inputs) // 2
+    if half < 2 * (inputs.shape[1] + 1) or not (np.isfinite(inputs).all() and np.isfinite(targets).all()):
+        return False
+    rows = np.column_stack([np.ones(len(inputs)), inputs])
+    weights = np.linalg.lstsq(rows[:half], targets[:half], rcond=None)[0]
+    left, spread = targets[half:] - rows[half:] @ weights, targets[half:] - targets[:half].mean(axis=0)
+    return float(np.square(left).sum()) > (1 - EXPLAINED) * float(np.square(spread).sum())
 
 
 def _bend(probe: Probe, rows: Array) -> float:

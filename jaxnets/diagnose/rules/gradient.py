@@ -78,8 +78,8 @@ def frozen_parameters(probe: Probe) -> Iterator[Finding]:
     moved, and the gradient's largest number on the first batch is above 1e-6 of that of all leaves. Or on the
     sample: the gradient by the leaf is 0 at the initial params and at three others, though the loss or the
     prediction changes with it (numbers are rounded, compared, or cut off on the way), or nothing does (it is
-    not used). Leaves that begin with equal numbers are not looked at for that: they may be statistics or
-    counts.
+    not used). Leaves that begin with equal numbers may be statistics or counts: of these the loss itself must
+    change, and a step must leave them where they are.
     """
     problem = probe.problem
     yield from _unreached(probe)
@@ -109,10 +109,15 @@ def _unreached(probe: Probe) -> Iterator[Finding]:
     slopes = [[*map(np.asarray, jax.tree.leaves(probe.slope_at(params)))] for params in places]
     used, unused = [], []
     for number, (path, leaf) in enumerate(jax.tree_util.tree_leaves_with_path(probe.params)):
-        varies = jnp.issubdtype(leaf.dtype, jnp.inexact) and np.ptp(np.asarray(leaf)) > 0
-        if varies and not any(bool((slope[number] != 0).any()) for slope in slopes):
-            place = jax.tree_util.keystr(path) or "the params"
-            (used if _has_effect(probe, number) else unused).append(place)
+        is_real = jnp.issubdtype(leaf.dtype, jnp.inexact) and leaf.size > 0
+        if not is_real or any(bool((slope[number] != 0).any()) for slope in slopes):
+            continue
+        place = jax.tree_util.keystr(path) or "the params"
+        in_outputs, in_loss = _effects(probe, number)
+        if np.ptp(np.asarray(leaf)) > 0:
+            (used if in_outputs or in_loss else unused).append(place)
+        elif in_loss and _stays(probe, number):
+            used.append(place)
     if used or unused:
         yield Finding(
             "frozen-parameters", "error" if used else "warning",
@@ -122,16 +127,22 @@ def _unreached(probe: Probe) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _has_effect(probe: Probe, number: int) -> bool:
-    """Whether the loss or the prediction of the sample changes with a leaf."""
-    inputs, targets = probe.sample
-    seen = jax.jit(
-        lambda params: (probe.problem.predict(params, inputs), probe.problem.loss(params, inputs, targets))
-    )
+def _effects(probe: Probe, number: int) -> tuple[bool, bool]:
+    """Whether the prediction of the sample, and whether the loss, changes with a leaf."""
+    found = [False, False]
     for params in probe.elsewhere:
         leaves, structure = jax.tree.flatten(params)
         leaves[number] = jax.tree.leaves(probe.params)[number]
-        one, other = (jax.tree.leaves(seen(tree)) for tree in (params, jax.tree.unflatten(structure, leaves)))
-        if any(bool((a != b).any()) for a, b in zip(one, other, strict=True)):
-            return True
-    return False
+        pair = [probe.seen_at(tree) for tree in (params, jax.tree.unflatten(structure, leaves))]
+        for place, (one, other) in enumerate(zip(*pair, strict=True)):
+            leaves_of_both = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+            found[place] |= any(bool((a != b).any()) for a, b in leaves_of_both)
+    return found[0], found[1]
+
+
+def _stays(probe: Probe, number: int) -> bool:
+    """Whether a step, as it is made, leaves a leaf as it was."""
+    if not probe.problem.has_step:
+        return False
+    new, old = (jax.tree.leaves(tree)[number] for tree in (probe.stepped, probe.params))
+    return bool((new == old).all())

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets.diagnose.copies import lasting_copies
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.flow import Flow
 from jaxnets.diagnose.layer import Layer
@@ -80,7 +81,10 @@ def symmetric_init(probe: Probe) -> Iterator[Finding]:
     section 8.4: initial parameters must break the symmetry.)
     """
     found, numbers = _copies(probe.flow)
-    if not found or (probe.problem.has_step and not _copies(probe.flow_at(probe.stepped))[0]):
+    if not found:
+        yield from _drawn_once(probe)
+        return
+    if probe.problem.has_step and not _copies(probe.flow_at(probe.stepped))[0]:
         return
     yield Finding(
         "symmetric-init", "error", found,
@@ -104,6 +108,16 @@ def _copies(flow: Flow) -> tuple[dict[str, str], list[int]]:
         found["layers in a loop"] = "all units are alike"
         numbers += [len(flow.layers) + number for number in range(len(flow.inside))]
     return found, numbers
+
+
+def _drawn_once(probe: Probe) -> Iterator[Finding]:
+    copies = lasting_copies(probe)
+    if copies:
+        yield Finding(
+            "symmetric-init", "error", {"drawn once": copies},
+            "params that are drawn at random are copies of each other, and stay so in training",
+            "draw each of them with a key of its own (jax.random.split)",
+        )  # fmt: skip
 
 
 def identical_units(probe: Probe) -> Iterator[Finding]:

@@ -19,6 +19,8 @@ ENOUGH = 100
 """Training rows a column, from which on more of them hardly matter."""
 MARGIN = 0.05
 """Of a column's range in training, allowed on both sides."""
+COINCIDENCE = 1e-6
+"""Pairs of equal rows that independent columns would give; more may be chance."""
 
 
 def classes_missing_from_train(probe: Probe) -> Iterator[Finding]:
@@ -44,19 +46,42 @@ def classes_missing_from_train(probe: Probe) -> Iterator[Finding]:
 def leaking_split(probe: Probe) -> Iterator[Finding]:
     """Rows of the validation or test split that stand in train as well, inputs, targets and all.
 
-    Equal inputs alone are no leak: ids of users or words come again, with other targets.
+    Equal inputs alone are no leak: ids of users or words come again, with other targets. More than a twentieth
+    of the rows, and more than could be by chance: either twice the share of rows that train has several times
+    itself; or train's own repetitions are copies too. They are where independent columns would give less than
+    one in a million such pairs, and rows with the same inputs have the same target.
+    (Kaufman, Rosset & Perlich 2012, Leakage in data mining.)
     """
     splits = [name for name in ("valid", "test") if getattr(probe.problem, name) is not None]
     train = set(_rows(probe.problem.data)) if splits else set()
     for name in splits:
         share = float(np.mean([row in train for row in _rows(getattr(probe.problem, name))]))
         chance = 1 - len(train) / len(probe.inputs)  # rows that train has twice by itself
-        if share > 0.05 and share > 2 * chance:
+        if share > 0.05 and (share > 2 * chance or _are_copies(probe)):
             yield Finding(
                 "leaking-split", "warning", {f"rows of {name} in train": share},
                 f"{share:.0%} of the rows of {name} stand in train as well",
-                "take a row into one split only",
+                "take a row, with all of its copies, into one split only",
             )  # fmt: skip
+
+
+def _are_copies(probe: Probe) -> bool:
+    """Whether rows that train has several times are no coincidence: too long for it, and targets agree."""
+    columns, num_rows = probe.inputs, len(probe.inputs)
+    varying = columns[:, (columns != columns[:1]).any(axis=0)]
+    counts = [np.unique(column, return_counts=True)[1] / num_rows for column in varying.T]
+    pairs = sum(float(np.log(np.square(shares).sum())) for shares in counts) + 2 * np.log(num_rows)
+    if pairs > np.log(COINCIDENCE):
+        return False
+    targets: dict[bytes, set[bytes]] = {}
+    for row, target in zip(_as_bytes(columns), _as_bytes(probe.targets), strict=True):
+        targets.setdefault(row, set()).add(target)
+    return len(set().union(*targets.values())) > 1 and all(len(one) == 1 for one in targets.values())
+
+
+def _as_bytes(leaf: np.ndarray) -> list[bytes]:
+    """A word a row."""
+    return [row.tobytes() for row in np.ascontiguousarray(leaf.reshape(len(leaf), -1))]
 
 
 def train_smaller_than_test(probe: Probe) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.flow import slope_of
-from jaxnets.diagnose.probe import LONGER, Probe, is_finite
+from jaxnets.diagnose.probe import LONGER, Probe, is_finite, norm
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.training import Run, scaled
 
@@ -21,7 +21,9 @@ MODERATE = 1e6
 USUAL_STEPS = 10_000
 """That are taken to be planned where it is not said."""
 LITTLE = 0.1
-"""Share of what longer steps reach that the planned ones must reach."""
+"""Share of what longer steps reach that the planned ones must reach; of the gradient, that is left."""
+STILL = 1e-3
+"""Share of a fall by which a loss that stands still may change."""
 
 
 def step_too_large(probe: Probe) -> Iterator[Finding]:
@@ -64,7 +66,9 @@ def step_too_small(probe: Probe) -> Iterator[Finding]:
     where it is not said), is below a tenth of the fall with longer steps. So is the fall with steps that go
     as far in the short training as the planned ones do in all: small steps follow one path, however it is
     cut into steps, so that a plateau that the planned steps get over is none. (Goodfellow, Bengio &
-    Courville, Deep Learning, 8.2.3.)
+    Courville, Deep Learning, 8.2.3.) Or steps have come to an end: the loss stands still in the second half,
+    though its gradient is a tenth of the first one at least, and longer steps get half as far again (a rate
+    that decays too fast).
     """
     problem = probe.problem
     if not problem.has_step or probe.smaller_scale is not None or not np.isfinite(probe.run.end):
@@ -76,14 +80,16 @@ def step_too_small(probe: Probe) -> Iterator[Finding]:
     expected = max(run.drop * max(1.0, longer), *as_far, 0.0)
     best = probe.run_at(best_scale)
     first = abs(float(run.losses[0]))
-    if not (best.drop > 0.05 * first and expected < LITTLE * best.drop):
+    is_over = best.drop > 1.5 * run.drop and _stands_still(probe)
+    if not (best.drop > 0.05 * first and (is_over or expected < LITTLE * best.drop)):
         return
     said = f"a rate of {float(problem.learning_rate) * best_scale:.2g}" if _is_plain(problem) else ""
     yield Finding(
         "step-too-small", "warning",
         {"fall of the loss": run.drop, "steps": run.num_steps,
          f"fall with {best_scale:g} times the step": best.drop},
-        f"{planned} steps hardly move the loss; {best_scale:g} times longer ones do",
+        "steps come to an end before the loss does" * is_over
+        or f"{planned} steps hardly move the loss; {best_scale:g} times longer ones do",
         said or f"steps {best_scale:g} times as long",
         scaled(problem, best_scale),
     )  # fmt: skip
@@ -109,6 +115,15 @@ def rule_divides_by_zero(probe: Probe) -> Iterator[Finding]:
         f"step {run.num_finite + 1} gives NaN or infinity from params and a gradient that are finite",
         "divide by max(count, 1), or add a small number to what is divided by",
     )  # fmt: skip
+
+
+def _stands_still(probe: Probe) -> bool:
+    """Whether the loss no longer changes in the second half of a run, though there is a slope to follow."""
+    run = probe.run
+    later = run.losses[len(run.losses) // 2 :]
+    if not np.ptp(later) <= STILL * run.drop:
+        return False
+    return norm(probe.slope_at(run.params)) > LITTLE * norm(probe.slope_at(probe.params))
 
 
 def _is_plain(problem: Problem) -> bool:

@@ -103,24 +103,40 @@ def _unlike_one_hot(head: Head) -> dict[str, Any]:
 
 
 def _beyond_classes(probe: Probe, head: Head) -> dict[str, Any]:
-    """Labels outside of 0..k-1 that the loss cannot tell from others, or that move nothing."""
+    """Labels outside of 0..k-1 that the loss cannot tell from others, or that move nothing.
+
+    One label beside those of classes may mark places without any: the loss has no slope there. It must be
+    negative, or the loss of equal outputs be that of the other places alone, ``ln k``: a one-hot code of
+    zeros has no slope either, but is counted.
+    """
     labels, all_labels = head.labels, probe.targets
     if labels is None or head.targets.shape == head.outputs.shape or not _is_choice(head):
         return {}
     k = head.outputs.shape[-1]
     outside = (all_labels < 0) | (all_labels >= k)
-    is_ignored = (all_labels < 0) & (np.isin(0, all_labels) & (np.unique(all_labels[outside]).size == 1))
-    if not outside.any() or is_ignored[outside].all():
+    if not outside.any():
         return {}
     evidence = {"labels": [int(all_labels.min()), int(all_labels.max())], "outputs": k}
-    rows = np.flatnonzero((labels < 0) | (labels >= k)) if labels.ndim == 1 else []
-    slopes = head.slopes.reshape(len(head.slopes), len(labels), -1) if labels.ndim == 1 else None
-    if not len(rows):
-        return evidence
-    aims = [_aim(slopes[:, row]) for row in range(len(labels))]
-    inside = {aims[row]: labels[row] for row in range(len(labels)) if row not in set(rows)}
-    lost = [row for row in rows if aims[row] is None or inside.get(aims[row], labels[row]) != labels[row]]
-    return evidence | {"share that means nothing": len(lost) / len(rows)} if lost else {}
+    flat, slopes = labels.ravel(), head.slopes.reshape(len(head.slopes), labels.size, -1)
+    places = np.flatnonzero((flat < 0) | (flat >= k))
+    is_mark = _is_mark(head, all_labels, all_labels[outside])
+    if is_mark:
+        places = places[(slopes[:, places] != 0).any(axis=(0, 2))]
+    if not len(places):
+        return {} if is_mark else evidence
+    aims = [_aim(slopes[:, place]) for place in range(len(flat))]
+    inside = {aims[place]: flat[place] for place in np.flatnonzero((flat >= 0) & (flat < k))}
+    lost = [one for one in places if aims[one] is None or inside.get(aims[one], flat[one]) != flat[one]]
+    return evidence | {"share that means nothing": len(lost) / len(places)} if lost else {}
+
+
+def _is_mark(head: Head, labels: np.ndarray, outside: np.ndarray) -> bool:
+    """Whether labels beyond the classes can stand for none."""
+    if not np.isin(0, labels) or np.unique(outside).size > 1:
+        return False
+    uninformed = float(np.log(head.outputs.shape[-1]))
+    is_left_out = abs(float(head.loss_of(np.zeros_like(head.draws[0]))[0]) - uninformed) < 0.01 * uninformed
+    return bool((outside < 0).all()) or is_left_out
 
 
 def _is_choice(head: Head) -> bool:

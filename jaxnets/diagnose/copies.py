@@ -1,0 +1,89 @@
+"""Params that were drawn once and stand several times: experts, heads or members from one key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import combinations
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets.diagnose.probe import Probe
+from jaxnets.types import PyTree
+
+SAME = 1e-3
+"""Share of the way that they went by which copies may differ after a training: sums are rounded."""
+
+Leaves = dict[str, np.ndarray]
+"""Those that are real, by their places."""
+
+
+class Copies(NamedTuple):
+    """What may be equal.
+
+    Attributes:
+        words: for people.
+        place: of a leaf that holds one of them.
+        apart: how far they are from each other.
+    """
+
+    words: str
+    place: str
+    apart: Callable[[Leaves], np.ndarray]
+
+
+def lasting_copies(probe: Probe) -> list[str]:
+    """Params that are random and equal, and still equal after a short training that moved them.
+
+    Compared are all slices of a leaf along an axis, and leaves of one shape. Random are those that another
+    key changes. Copies that different gradients reach (a target network, members on other rows) part.
+    """
+    old = _leaves(probe.params)
+    equal = [one for one in _candidates(old) if old[one.place].any() and not one.apart(old).any()]
+    if not equal:
+        return []
+    new = _leaves(probe.run.params) if probe.problem.has_step else _added(old, _leaves(probe.slope))
+    lasting = [one for one in equal if _is_lasting(one, old, new)]
+    if not lasting:
+        return []
+    again = _leaves(jax.jit(probe.problem.init)(jax.random.fold_in(probe.key, 2)))
+    return [one.words for one in lasting if (again[one.place] != old[one.place]).any()]
+
+
+def _leaves(params: PyTree) -> Leaves:
+    return {
+        jax.tree_util.keystr(path) or "the params": np.asarray(leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+        if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+    }
+
+
+def _added(old: Leaves, way: Leaves) -> Leaves:
+    return {place: leaf + way[place] for place, leaf in old.items()}
+
+
+def _candidates(leaves: Leaves) -> Iterator[Copies]:
+    for place, leaf in leaves.items():
+        for axis in range(leaf.ndim):
+            if leaf.shape[axis] > 1:
+                words = f"{place}, {leaf.shape[axis]} along axis {axis}"
+                yield Copies(words, place, partial(_spread, place=place, axis=axis))
+    for one, other in combinations(leaves, 2):
+        if leaves[one].shape == leaves[other].shape:
+            yield Copies(f"{one} and {other}", one, partial(_difference, one=one, other=other))
+
+
+def _spread(leaves: Leaves, *, place: str, axis: int) -> np.ndarray:
+    return np.ptp(leaves[place], axis=axis)
+
+
+def _difference(leaves: Leaves, *, one: str, other: str) -> np.ndarray:
+    return leaves[one] - leaves[other]
+
+
+def _is_lasting(copies: Copies, old: Leaves, new: Leaves) -> bool:
+    moved = float(np.abs(new[copies.place] - old[copies.place]).max(initial=0))
+    return 0 < moved < np.inf and float(np.abs(copies.apart(new)).max(initial=0)) <= SAME * moved
