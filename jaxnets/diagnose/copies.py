@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.diagnose.probe import Probe
+from jaxnets.diagnose.quick import quick
 from jaxnets.types import PyTree
 
 SAME = 1e-3
@@ -49,7 +50,7 @@ def lasting_copies(probe: Probe) -> list[str]:
     lasting = [one for one in equal if _is_lasting(one, old, new)]
     if not lasting:
         return []
-    again = _leaves(jax.jit(probe.problem.init)(jax.random.fold_in(probe.key, 2)))
+    again = _leaves(quick(probe.problem.init)(jax.random.fold_in(probe.key, 2)))
     return [one.words for one in lasting if (again[one.place] != old[one.place]).any()]
 
 

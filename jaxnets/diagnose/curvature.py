@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.diagnose.problem import Problem, spaced
+from jaxnets.diagnose.quick import quick
 from jaxnets.types import Array, Key, PyTree
 
 FEWEST_STEPS, MOST_STEPS = 10, 100
@@ -72,13 +73,13 @@ def batch_curvature(problem: Problem, params: PyTree, key: Key) -> float:
     if size >= FEW_ROWS:
         looked = spaced(size, MOST_ROWS)
         rows = jax.tree.map(lambda leaf: jnp.asarray(leaf[looked]), data)
-        found = jax.jit(lambda params, rows: top_curvature(problem.loss, params, *rows, key=key))
+        found = quick(lambda params, rows: top_curvature(problem.loss, params, *rows, key=key))
         whole = jax.tree.map(lambda leaf: leaf[:size], data)
         return float(found(params, rows)) * _times(problem, params, rows, whole, size / len(looked))
     first = spaced(problem.num_rows // size, FEW_ROWS // size)
     looked = first[:, None] * size + np.arange(size)[None]
     batches = jax.tree.map(lambda leaf: jnp.asarray(leaf[looked]), data)
-    several = jax.jit(
+    several = quick(
         lambda params, batches: jax.lax.map(
             lambda rows: top_curvature(problem.loss, params, *rows, key=key), batches
         )
@@ -90,7 +91,7 @@ def _times(problem: Problem, params: PyTree, rows: Any, whole: Any, ratio: float
     """By how much the loss is larger on all rows than on some: their ratio for sums, 1 for means."""
     if ratio < 1.5:
         return 1.0
-    larger, smaller = (abs(float(jax.jit(problem.loss)(params, *one))) for one in (whole, rows))
+    larger, smaller = (abs(float(quick(problem.loss)(params, *one))) for one in (whole, rows))
     return ratio if larger > smaller * ratio**0.5 else 1.0
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxnets.check import InputError
 from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.trace import Altered, Trace
 from jaxnets.types import PyTree
 
@@ -48,8 +49,8 @@ def differences(problem: Problem, key: jax.Array, *, num_rows: int = 32) -> list
     """
     with jax.enable_x64(True):
         params, inputs, targets = _point(problem, key, num_rows)
-        right = jax.jit(jax.grad(problem.loss))(params, inputs, targets)
-        found = jax.jit(problem.gradient)(params, inputs, targets)
+        right = quick(jax.grad(problem.loss))(params, inputs, targets)
+        found = quick(problem.gradient)(params, inputs, targets)
         check_structure(params, found)
         paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
         leaves = [[np.asarray(leaf) for leaf in jax.tree.leaves(tree)] for tree in (params, right, found)]

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from jaxnets.diagnose.problem import Problem, some_rows
+from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.training import Run, Trainer
 from jaxnets.types import Array, Batch, PyTree
 
@@ -98,7 +99,7 @@ def best_fit(problem: Problem, params: PyTree) -> Fit:
 
 
 def _outputs(problem: Problem, params: PyTree, rows: Batch) -> np.ndarray:
-    return np.asarray(jax.tree.leaves(jax.jit(problem.predict)(params, rows.inputs))[0])
+    return np.asarray(jax.tree.leaves(quick(problem.predict)(params, rows.inputs))[0])
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.diagnose.layer import Layer
+from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.trace import Trace
 from jaxnets.types import Array, PyTree
 
@@ -81,7 +82,7 @@ def follower(loss: Callable, params: PyTree, *rows: Any) -> Callable[[PyTree], F
 
     zeros = [jnp.zeros(one.shape, one.dtype) for one in jax.eval_shape(places, params, rows)]
 
-    @jax.jit
+    @quick
     def follow(params: PyTree, rows: Any) -> Any:
         return jax.value_and_grad(value, has_aux=True)(zeros, params, rows)
 

@@ -28,6 +28,7 @@ from jaxnets.diagnose.cuts import (
 from jaxnets.diagnose.links import Link, link_of
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.program import Operation, Program
+from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.reach import NUM_DRAWS, SCALES, interval
 from jaxnets.types import Array, Batch, PyTree
 
@@ -52,7 +53,7 @@ class Head:
         self.params, self.batch = params, batch
         self.predict = Program(problem.predict, params, batch.inputs)
         self.loss = Program(problem.loss, params, *batch)
-        self.predicted, self.lost = jax.jit(self._run)(params, *batch)
+        self.predicted, self.lost = quick(self._run)(params, *batch)
 
     def _run(self, params: PyTree, *batch: Any) -> tuple[dict[int, Array], dict[int, Array]]:
         return self.predict.run(params, batch[0]), self.loss.run(params, *batch)
@@ -146,7 +147,7 @@ class Head:
 
     def loss_from(self, place: int) -> Any:
         """Likewise, where some value of the loss's program is replaced."""
-        return jax.jit(jax.value_and_grad(self.loss.tail(self.lost, place, self.loss.ends[0])))
+        return quick(jax.value_and_grad(self.loss.tail(self.lost, place, self.loss.ends[0])))
 
     @cached_property
     def draws(self) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxnets.diagnose.probe import Probe, is_finite
 from jaxnets.diagnose.problem import spaced
+from jaxnets.diagnose.quick import quick
 from jaxnets.plot import _axes
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def along_the_step(probe: Probe) -> Figure | None:
         there = jax.tree.map(lambda w, d: (w + share * d).astype(jnp.result_type(w)), probe.params, way)
         return problem.loss(there, *probe.batch)
 
-    losses = np.asarray(jax.jit(lambda shares: jax.lax.map(loss, shares))(shares))
+    losses = np.asarray(quick(lambda shares: jax.lax.map(loss, shares))(shares))
     figure, axes = _axes.new_axes(x_label="part of the first step", y_label="loss of its batch", title="")
     axes.plot(shares, np.where(np.isfinite(losses), losses, np.nan), color=_axes.colour(0))
     for share, text in ((0.0, "before"), (1.0, "after")):

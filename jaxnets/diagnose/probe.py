@@ -15,6 +15,7 @@ from jaxnets.diagnose.fit import Fit, best_fit
 from jaxnets.diagnose.flow import Flow, follower, slope_of
 from jaxnets.diagnose.heads import Head
 from jaxnets.diagnose.problem import Problem, some_rows, spaced
+from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.reach import reachable
 from jaxnets.diagnose.start import moved
 from jaxnets.diagnose.trace import Trace
@@ -43,7 +44,7 @@ class Probe:
     @cached_property
     def params(self) -> PyTree:
         """Before the first step."""
-        return jax.jit(lambda key: jax.tree.map(jnp.asarray, self.problem.init(key)))(self.key)
+        return quick(lambda key: jax.tree.map(jnp.asarray, self.problem.init(key)))(self.key)
 
     @cached_property
     def sample(self) -> Batch:
@@ -79,7 +80,7 @@ class Probe:
     @cached_property
     def outputs(self) -> Array:
         """Of the sample, before the first step."""
-        return jax.tree.leaves(jax.jit(self.problem.predict)(self.params, self.sample.inputs))[0]
+        return jax.tree.leaves(quick(self.problem.predict)(self.params, self.sample.inputs))[0]
 
     @cached_property
     def nudged(self) -> PyTree:
@@ -116,26 +117,24 @@ class Probe:
     @cached_property
     def loss(self) -> float:
         """Of the first batch, before the first step."""
-        return float(jax.jit(self.problem.loss)(self.params, *self.batch))
+        return float(quick(self.problem.loss)(self.params, *self.batch))
 
     @cached_property
     def slope(self) -> PyTree:
         """The gradient of the loss on the first batch; zero for leaves that are whole numbers."""
-        return jax.jit(slope_of(self.problem.loss))(self.params, *self.batch)
+        return quick(slope_of(self.problem.loss))(self.params, *self.batch)
 
     @cached_property
     def slope_at(self) -> Callable[[PyTree], PyTree]:
         """The gradient of the loss on the sample, at any params."""
-        slope = jax.jit(slope_of(self.problem.loss))
+        slope = quick(slope_of(self.problem.loss))
         return lambda params: slope(params, *self.sample)
 
     @cached_property
     def seen_at(self) -> Callable[[PyTree], tuple[Any, Array]]:
         """What is predicted for the sample, and its loss, at any params."""
         problem, (inputs, targets) = self.problem, self.sample
-        return jax.jit(
-            lambda params: (problem.predict(params, inputs), problem.loss(params, inputs, targets))
-        )
+        return quick(lambda params: (problem.predict(params, inputs), problem.loss(params, inputs, targets)))
 
     @cached_property
     def flow_at(self) -> Callable[[PyTree], Flow]:
@@ -150,7 +149,7 @@ class Probe:
     @cached_property
     def elsewhere(self) -> list[PyTree]:
         """Params at other places: moved by as much as they are large, so that no unit is dead in all."""
-        move = jax.jit(moved)
+        move = quick(moved)
         return [move(key, self.params) for key in jax.random.split(jax.random.fold_in(self.key, 1), 3)]
 
     @cached_property
@@ -208,7 +207,7 @@ class Probe:
     def stepped(self) -> PyTree:
         """The params after the first step as it is made."""
         problem = self.problem
-        step = jax.jit(lambda params, batch: problem.step(params, problem.begin(params), *batch)[0])
+        step = quick(lambda params, batch: problem.step(params, problem.begin(params), *batch)[0])
         return step(self.params, self.batch)
 
     @cached_property

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.quick import quick
 from jaxnets.types import PyTree
 
 NUM_DRAWS = 6
@@ -42,7 +43,7 @@ def reachable(problem: Problem, params: PyTree, inputs: Any) -> tuple[float, flo
     >>> reachable(problem, start(0), np.ones((4, 1)))
     (-1.0, 1.0)
     """
-    predict = jax.jit(problem.predict)
+    predict = quick(problem.predict)
     leaves, structure = jax.tree.flatten(params)
     generator = np.random.default_rng(0)
 

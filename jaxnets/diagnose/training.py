@@ -12,12 +12,15 @@ import optax
 from jaxnets.diagnose.learners import LearnerProblem
 from jaxnets.diagnose.lengths import towards, way
 from jaxnets.diagnose.problem import Problem, some_rows, spaced
+from jaxnets.diagnose.quick import quick
 from jaxnets.types import Array, Batch, PyTree
 
 CHECKS = 20
 """How often the loss is looked at on the way."""
 BUDGET = 1e10
 """Floating-point operations of a short training: some tenths of a second."""
+LITTLE_WORK = 1e7
+"""Operations of a step; compiling well what makes fewer takes longer than it saves."""
 FEWEST_STEPS = 40
 MOST_STEPS = 400
 MOST_ROWS = 256
@@ -76,7 +79,7 @@ class Trainer:
         self.data = Batch(*jax.tree.map(lambda leaf: jnp.asarray(leaf[rows]), tuple(problem.data)))
         self.sample = some_rows(problem.data, MOST_ROWS)
         self.valid = None if problem.valid is None else some_rows(problem.valid, MOST_ROWS)
-        self._train = jax.jit(self._trained)
+        self._train = (quick if work < LITTLE_WORK else jax.jit)(self._trained)
 
     def run(self, *, scale: float = 1.0, num_steps: int | None = None, data: Batch | None = None) -> Run:
         """Some steps, each ``scale`` times as long as it is made.
@@ -175,6 +178,6 @@ def _cosine(one: PyTree, other: PyTree) -> Array:
 def _work(problem: Problem, params: PyTree, size: int) -> float:
     """Floating-point operations of a step."""
     rows = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape[1:]), leaf.dtype), problem.data)
-    step = jax.jit(lambda params, batch: problem.step(params, problem.begin(params), *batch)[0])
+    step = quick(lambda params, batch: problem.step(params, problem.begin(params), *batch)[0])
     found = step.lower(params, rows).cost_analysis() or {}
     return max(float(found.get("flops", 0.0)), 1.0)

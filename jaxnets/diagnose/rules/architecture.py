@@ -14,6 +14,7 @@ from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.flow import Flow
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.trace import Trace
 from jaxnets.diagnose.training import Run, Trainer
 from jaxnets.types import Array, PyTree
@@ -117,7 +118,7 @@ def _bend(probe: Probe, rows: Array) -> float:
     problem = probe.problem
     structure = jax.tree.structure(probe.sample.inputs)
 
-    @jax.jit
+    @quick
     def last(params: PyTree, rows: Array) -> Array:
         layers = Trace(problem.predict, params, jax.tree.unflatten(structure, [rows])).layers
         return [layer.inputs for layer in layers if layer.sources][-1]
@@ -145,7 +146,7 @@ def _is_fixed(probe: Probe) -> bool:
         middle = leaf.mean(axis=0)
         constant = leaf.max(axis=0) == leaf.min(axis=0)
         points.append(jnp.stack([jnp.where(constant, middle, 0), middle]).astype(leaf.dtype))
-    predict = jax.jit(probe.problem.predict)
+    predict = quick(probe.problem.predict)
     rows = jax.tree.unflatten(structure, points)
     found = np.stack([
         np.asarray(jax.tree.leaves(predict(params, rows))[0], float)

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.probe import Probe
+from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.repairs import by_row
 
 DEPENDS = 1e-3
@@ -48,7 +49,7 @@ def _change(probe: Probe, params: Any) -> float:
     others = jax.tree.map(
         lambda leaf: np.concatenate([leaf[:1], np.broadcast_to(leaf[-1:], leaf[1:].shape)]), inputs
     )
-    predict = jax.jit(probe.problem.predict)
+    predict = quick(probe.problem.predict)
     first, second = (np.asarray(jax.tree.leaves(predict(params, one))[0], float) for one in (inputs, others))
     if first.ndim == 0 or len(first) != len(jax.tree.leaves(inputs)[0]) or len(first) < 2:
         return 0.0
@@ -75,7 +76,7 @@ def single_batch_mismatch(probe: Probe) -> Iterator[Finding]:
     ``batch-dependence`` says it already.
     """
     inputs = probe.some.inputs
-    together = np.asarray(jax.tree.leaves(jax.jit(probe.problem.predict)(probe.nudged, inputs))[0], float)
+    together = np.asarray(jax.tree.leaves(quick(probe.problem.predict)(probe.nudged, inputs))[0], float)
     num_rows = len(jax.tree.leaves(inputs)[0])
     has_rows = together.ndim > 0 and len(together) == num_rows > 1
     if not has_rows or _change(probe, probe.nudged) > DEPENDS:

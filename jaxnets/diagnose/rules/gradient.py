@@ -11,6 +11,7 @@ import numpy as np
 from jaxnets.diagnose.derivatives import differences
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.probe import Probe, is_finite, norm
+from jaxnets.diagnose.quick import quick
 
 
 def wrong_gradient(probe: Probe) -> Iterator[Finding]:
@@ -56,7 +57,7 @@ def update_ascends(probe: Probe) -> Iterator[Finding]:
     )
     if not length or steepness <= 0:
         return
-    loss = jax.jit(problem.loss)
+    loss = quick(problem.loss)
     ratios = []
     for share in (1e-2, 1e-3, 1e-4):
         part = min(1.0, share * norm(probe.params) / length) if norm(probe.params) else share

@@ -12,6 +12,7 @@ import numpy as np
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.probe import Probe, is_finite
 from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.quick import quick
 from jaxnets.types import Batch
 
 LARGE = 30.0
@@ -88,7 +89,7 @@ def _is_normalised(probe: Probe) -> bool:
     inputs, targets = probe.some
     if not all(_is_float(leaf) for leaf in jax.tree.leaves(inputs)):
         return False
-    loss = jax.jit(probe.problem.loss)
+    loss = quick(probe.problem.loss)
     size = max(float(np.abs(leaf).max(initial=0)) for leaf in jax.tree.leaves(inputs))
     found = [
         float(loss(probe.nudged, jax.tree.map(lambda leaf, by=by: np.float32(by) * leaf, inputs), targets))

@@ -11,6 +11,7 @@ from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.fit import Fit
 from jaxnets.diagnose.flow import slope_of
 from jaxnets.diagnose.probe import Probe, is_finite, norm
+from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.rules.splits import outside_training_range
 from jaxnets.diagnose.training import scaled
 
@@ -43,8 +44,8 @@ def diverged(probe: Probe) -> Iterator[Finding]:
     if not (is_broken or not np.isfinite(last) or last > EXPLODED * max(abs(first), 1e-3)):
         return
     batch = probe.trainer.batch(run.num_finite)
-    loss = float(jax.jit(problem.loss)(run.params, *batch))
-    slope = jax.jit(slope_of(problem.loss))(run.params, *batch)
+    loss = float(quick(problem.loss)(run.params, *batch))
+    slope = quick(slope_of(problem.loss))(run.params, *batch)
     if is_broken and np.isfinite(loss) and not is_finite(slope):
         yield _no_gradient({"step": run.num_finite + 1, "loss": loss})
         return
@@ -68,7 +69,7 @@ def constant_prediction(probe: Probe) -> Iterator[Finding]:
     is_blown = problem.has_step and not np.isfinite(probe.run.end)
     if is_blown or not _varies(probe.inputs) or not _varies(probe.targets):
         return
-    predict = jax.jit(problem.predict)
+    predict = quick(problem.predict)
     outputs = np.asarray(jax.tree.leaves(predict(params, probe.sample.inputs))[0])
     if outputs.dtype.kind != "f" or len(outputs) != len(jax.tree.leaves(probe.sample.inputs)[0]):
         return

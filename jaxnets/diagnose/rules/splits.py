@@ -46,10 +46,10 @@ def classes_missing_from_train(probe: Probe) -> Iterator[Finding]:
 def leaking_split(probe: Probe) -> Iterator[Finding]:
     """Rows of the validation or test split that stand in train as well, inputs, targets and all.
 
-    Equal inputs alone are no leak: ids of users or words come again, with other targets. More than a twentieth
-    of the rows, and more than could be by chance: either twice the share of rows that train has several times
-    itself; or train's own repetitions are copies too. They are where independent columns would give less than
-    one in a million such pairs, and rows with the same inputs have the same target.
+    Equal inputs alone are no leak: ids of users or words come again, with other targets. More than a
+    twentieth of the rows, and more than could be by chance: either twice the share of rows that train has
+    several times itself; or train's own repetitions are copies too. They are where independent columns would
+    give less than one in a million such pairs, and rows with the same inputs have the same target.
     (Kaufman, Rosset & Perlich 2012, Leakage in data mining.)
     """
     splits = [name for name in ("valid", "test") if getattr(probe.problem, name) is not None]

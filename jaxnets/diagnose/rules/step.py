@@ -12,6 +12,7 @@ from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.flow import slope_of
 from jaxnets.diagnose.probe import LONGER, Probe, is_finite, norm
 from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.training import Run, scaled
 
 STABLE = 2.0
@@ -132,8 +133,8 @@ def _is_plain(problem: Problem) -> bool:
 
 def _there(problem: Problem, run: Run, batch: Any) -> tuple[float, Any]:
     """The loss and its gradient where the params were finite last."""
-    loss = jax.jit(problem.loss)(run.params, *batch)
-    return float(loss), jax.jit(problem.gradient or slope_of(problem.loss))(run.params, *batch)
+    loss = quick(problem.loss)(run.params, *batch)
+    return float(loss), quick(problem.gradient or slope_of(problem.loss))(run.params, *batch)
 
 
 def _is_moderate(tree: Any) -> bool:
