@@ -178,7 +178,7 @@ def broken(kind):
         case "classes-missing-from-train":
             return good.replace(data=(X[:20], labels[:20]), test=(X, labels))
         case "leaking-split":
-            return good.replace(test=(X[:10], X[:10, :1]))
+            return good.replace(test=(X[:10], good.data.targets[:10]))
         case "train-smaller-than-test":
             return good.replace(data=(X[:10], X[:10, :1]), test=(X[10:], X[10:, :1]))
         case "wrong-gradient":

@@ -78,7 +78,7 @@ def _candidates(leaves: Leaves) -> Iterator[Copies]:
 
 
 def _spread(leaves: Leaves, *, place: str, axis: int) -> np.ndarray:
-    return np.ptp(leaves[place], axis=axis)
+    return np.asarray(np.ptp(leaves[place], axis=axis))
 
 
 def _difference(leaves: Leaves, *, one: str, other: str) -> np.ndarray:

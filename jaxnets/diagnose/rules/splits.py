@@ -47,16 +47,16 @@ def leaking_split(probe: Probe) -> Iterator[Finding]:
     """Rows of the validation or test split that stand in train as well, inputs, targets and all.
 
     Equal inputs alone are no leak: ids of users or words come again, with other targets. More than a
-    twentieth of the rows, and more than could be by chance: either twice the share of rows that train has
-    several times itself; or train's own repetitions are copies too. They are where independent columns would
-    give less than one in a million such pairs, and rows with the same inputs have the same target.
+    twentieth of the rows, and more than could be by chance: either twice the share of inputs that train
+    has several times itself; or train's own repetitions are copies too. They are where independent columns
+    would give less than one in a million such pairs, and rows with the same inputs have the same target.
     (Kaufman, Rosset & Perlich 2012, Leakage in data mining.)
     """
     splits = [name for name in ("valid", "test") if getattr(probe.problem, name) is not None]
     train = set(_rows(probe.problem.data)) if splits else set()
     for name in splits:
         share = float(np.mean([row in train for row in _rows(getattr(probe.problem, name))]))
-        chance = 1 - len(train) / len(probe.inputs)  # rows that train has twice by itself
+        chance = 1 - len(set(_as_bytes(probe.inputs))) / len(probe.inputs)  # that train has twice by itself
         if share > 0.05 and (share > 2 * chance or _are_copies(probe)):
             yield Finding(
                 "leaking-split", "warning", {f"rows of {name} in train": share},
