@@ -173,6 +173,13 @@ def test_few_go_on_in_a_narrower_program(tmp_path):
     assert base.same(sweep.halve(again, "loss", factor=2, out=tmp_path / "out", resume=True), halved)
 
 
+def test_lanes_that_a_folder_asks_for_and_no_memory_holds_are_refused_before_compiling(planned, monkeypatch):
+    (part,) = planned.parts
+    monkeypatch.setattr("jaxnets.sweep.part._compiled", lambda *given: pytest.fail("compiled"))
+    with pytest.raises(InputError, match=r"lanes = 65536 take .*, there are"):
+        with_lanes(planned.trial, part, 2**16, memory=2 * part.program.num_bytes)
+
+
 def test_a_hostile_but_whole_chunk_is_made_anew(planned, halved, tmp_path):
     sweep.halve(planned, "loss", out=tmp_path / "out")
     store = Store(tmp_path / "out", json.loads((tmp_path / "out" / "manifest.json").read_text()), resume=True)

@@ -213,9 +213,12 @@ def with_lanes(trial: Trial, part: Part, lanes: int, *, memory: int | None) -> P
     Raises:
         InputError: so many lanes do not fit the memory.
     """
+    devices, settings = part.program.devices, part.settings
     known = [one for one in part.candidates if one.program.lanes == lanes]
     others = [one for one in part.candidates if one.program.lanes != lanes]
-    devices = part.program.devices
+    limit = memory or memory_of(devices[0])
+    if not known:  # their states alone may be too many, which a program begins with
+        refuse_unfit(lanes, least_bytes(trial, settings, part.group.hparams, part.dataset, lanes), limit)
     first = known or [_compiled(trial, part, devices, lanes)]
-    refuse_unfit(lanes, first[0].program.num_bytes, memory or memory_of(devices[0]))
+    refuse_unfit(lanes, first[0].program.num_bytes, limit)
     return part._replace(candidates=(*first, *others))
