@@ -10,6 +10,7 @@ import pytest
 
 from jaxnets.diagnose import Problem
 from jaxnets.diagnose.curvature import batch_curvature, top_curvature
+from jaxnets.diagnose.fit import best_fit
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.rules import loss, run, step
 from jaxnets.diagnose.training import Trainer
@@ -234,3 +235,15 @@ def test_a_short_training_is_the_steps_one_after_the_other():
         params = jax.tree.map(lambda w, g: w - 0.15 * g, params, grads)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), made.params, params)
     np.testing.assert_allclose(made.losses[-1], cross_entropy(params, X, LABELS), rtol=1e-5)
+
+
+def test_a_counter_among_the_params_is_no_number_to_fit():
+    """A person's own state holds the number of the step: Adam moves what is real beside it."""
+    given = lambda params, x: forward(params["net"], x)  # noqa: E731
+    cost = lambda params, x, y: ((given(params, x) - y) ** 2).mean()  # noqa: E731
+    counted = Problem(
+        lambda key: {"net": start(key, num_outputs=1), "steps": jnp.int32(0)}, given, cost, (X, LINE),
+        update=lambda params, x, y: {**params, "steps": params["steps"] + 1},
+    )  # fmt: skip
+    fitted = best_fit(counted, counted.init(jax.random.key(0)))
+    assert fitted.run.end < 0.1 * fitted.run.losses[0]

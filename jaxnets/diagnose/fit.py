@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -84,12 +85,17 @@ def labels_of(outputs: Array, targets: np.ndarray) -> np.ndarray | None:
     return None
 
 
+def _are_real(params: PyTree) -> PyTree:
+    """Which leaves are numbers that a step can move; counters are none."""
+    return jax.tree.map(lambda leaf: jnp.issubdtype(jnp.result_type(leaf), jnp.inexact), params)
+
+
 def best_fit(problem: Problem, params: PyTree) -> Fit:
     """The training that brings the loss of ``NUM_ROWS`` rows down furthest, of some rates of Adam."""
     rows = some_rows(problem.data, NUM_ROWS)
     alone = problem.replace(
         data=tuple(rows), update=None, gradient=None, learning_rate=None, batch_size=None, num_steps=None,
-        valid=None, test=None, optimizer=optax.adam(1.0),
+        valid=None, test=None, optimizer=optax.masked(optax.adam(1.0), _are_real),
     )  # fmt: skip
     trainer = Trainer(alone, params)
     found = [trainer.run(scale=rate, num_steps=min(NUM_STEPS, trainer.most_steps)) for rate in RATES]
