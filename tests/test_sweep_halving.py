@@ -11,6 +11,7 @@ import test_sweep as base
 
 from jaxnets import sweep
 from jaxnets.check import InputError
+from jaxnets.sweep import part as parts
 from jaxnets.sweep.halving import Rung, brackets_of, rungs_of
 from jaxnets.sweep.part import with_lanes
 from jaxnets.sweep.store import Store
@@ -178,6 +179,18 @@ def test_lanes_that_a_folder_asks_for_and_no_memory_holds_are_refused_before_com
     monkeypatch.setattr("jaxnets.sweep.part._compiled", lambda *given: pytest.fail("compiled"))
     with pytest.raises(InputError, match=r"lanes = 65536 take .*, there are"):
         with_lanes(planned.trial, part, 2**16, memory=2 * part.program.num_bytes)
+
+
+def test_a_program_that_does_not_fit_the_memory_is_not_run(planned, monkeypatch):
+    (part,) = planned.parts
+    monkeypatch.setattr("jaxnets.sweep.part.measured", lambda *given: pytest.fail("run"))
+    limit = part.program.num_bytes - 1
+    compiled = partial(parts._compiled, planned.trial, part, part.program.devices, limit, part.program.lanes)
+    with pytest.raises(InputError, match=r"lanes = .* take"):
+        compiled()
+    wider = compiled(part.candidates[0])
+    assert wider.seconds == np.inf
+    assert wider.program.num_bytes > limit
 
 
 def test_a_hostile_but_whole_chunk_is_made_anew(planned, halved, tmp_path):

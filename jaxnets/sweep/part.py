@@ -142,12 +142,13 @@ def part_of(
     shares_seed = num_seeds == 1 or num_points >= LEAST_POINTS
     side_by_side = num_points if shares_seed else len(group.numbers)
     part = Part(group, settings, dataset, (), shares_seed, 0)
+    limit = memory or memory_of(devices[0])
     with trials.explained(trial):
         tried = candidates(
-            partial(_compiled, trial, part, devices), layout.lanes,
+            partial(_compiled, trial, part, devices, limit), layout.lanes,
             most=-(-side_by_side // len(devices)), num_cells=len(group.numbers),
             least_bytes=partial(least_bytes, trial, settings, group.hparams, dataset),
-            limit=memory or memory_of(devices[0]),
+            limit=limit,
         )  # fmt: skip
     program, seconds, *_ = tried[0]
     size = layout.chunk_size or program.width * max(1, round(CHUNK_SECONDS / max(seconds, 1e-3)))
@@ -156,14 +157,18 @@ def part_of(
 
 
 def _compiled(
-    trial: Trial, part: Part, devices: tuple, lanes: int, other: Candidate | None = None
+    trial: Trial, part: Part, devices: tuple, limit: int, lanes: int, other: Candidate | None = None
 ) -> Candidate:
-    """A program for a part, compiled and timed."""
+    """A program for a part, compiled and timed; not run where it does not fit the memory."""
     group, shares_seed = part.group, part.shares_seed
     program = compile_program(
         trial, part.settings, group.hparams, part.dataset,
         lanes=lanes, shares_seed=shares_seed, devices=devices, like=other.program if other else None,
     )  # fmt: skip
+    if other is None:
+        refuse_unfit(lanes, program.num_bytes, limit)
+    elif program.num_bytes > limit:
+        return Candidate(program, math.inf, program.seconds)
     batch = batches_of(group, program.width, shares_seed)[0]
     return measured(program, *inputs_of(group, batch, program.width, shares_seed), part.dataset, other)
 
@@ -219,6 +224,6 @@ def with_lanes(trial: Trial, part: Part, lanes: int, *, memory: int | None) -> P
     limit = memory or memory_of(devices[0])
     if not known:  # their states alone may be too many, which a program begins with
         refuse_unfit(lanes, least_bytes(trial, settings, part.group.hparams, part.dataset, lanes), limit)
-    first = known or [_compiled(trial, part, devices, lanes)]
+    first = known or [_compiled(trial, part, devices, limit, lanes)]
     refuse_unfit(lanes, first[0].program.num_bytes, limit)
     return part._replace(candidates=(*first, *others))
