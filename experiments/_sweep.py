@@ -27,7 +27,7 @@ from jaxnets.sweep.pictures import png, spaced
 from jaxnets.sweep.ranking import Ranking, is_better_low
 from jaxnets.sweep.report import conclusion, word, write_report
 from jaxnets.sweep.results import write
-from jaxnets.sweep.store import folder_of, manifest_in
+from jaxnets.sweep.store import folder_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,9 +57,6 @@ def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any
         raise InputError("--share, allowed where no run stops early")
     out = folder_of(common.out or pathlib.Path("runs") / experiment.name, "--out")
     folders = {name: out / name if len(rows) > 1 else out for name in rows}
-    is_new_share = common.share and not common.plan
-    if is_new_share and common.lanes is None and not all(map(manifest_in, folders.values())):
-        raise InputError("--share in a new folder, allowed with --lanes NUM, the same for all that share it")
     try:
         for name, (hparams, settings) in rows.items():
             trial = experiment.trial(hparams, settings)._replace(name=f"{experiment.name} {name}")
@@ -72,8 +69,7 @@ def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any
 
 def _sweep_row(trial: Trial, grid: Grid, common: Common, out: pathlib.Path) -> None:
     like = out if common.resume or common.share else None
-    size = common.lanes if common.share else None  # measured by nobody, so all that share agree
-    plan = sweep.plan(trial, grid, seeds=common.seeds or 1, lanes=common.lanes, chunk_size=size, like=like)
+    plan = sweep.plan(trial, grid, seeds=common.seeds or 1, lanes=common.lanes, like=like)
     stops_early = common.halving or common.hyperband
     metric = metric_of(plan, common.metric, has_history=stops_early)
     lowest = LOWEST[common.direction]

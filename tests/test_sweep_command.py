@@ -127,29 +127,15 @@ def test_halving_says_who_went_on(tmp_path, capsys):
     assert sorted(set(statuses)) == ["ok", "stopped"]
 
 
-def test_lanes_that_are_given_hold_in_a_new_folder_that_is_shared(tmp_path):
-    words = [
-        *WORDS[:-1],
-        "--lanes=3",
-        "--grid",
-        "learning_rate=log:0.1:30:6",
-        "--share",
-        "--out",
-        str(tmp_path),
-    ]
-    assert command.main(words) == 0
-    (part,) = json.loads((tmp_path / "manifest.json").read_text())["parts"].values()
-    assert (part["lanes"], part["chunk_size"]) == (3, 3)
-
-
-def test_who_shares_a_folder_has_its_lanes_and_begins_one_with_lanes_that_are_given(done, tmp_path, capsys):
+def test_who_shares_a_folder_has_its_lanes_and_may_begin_a_new_one(done, tmp_path, capsys):
     words = [*WORDS[:-1], *GRID, "--share", "--plan", "--out"]
     assert command.main([*words, str(done)]) == 0
     assert "6 cells 2 lanes, " in capsys.readouterr().out
-    assert command.main([*words, str(tmp_path / "out")]) == 0  # a plan shares nothing yet
-    capsys.readouterr()
-    assert command.main([*WORDS[:-1], *GRID, "--share", "--out", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err.startswith("error: --share in a new folder, allowed with --lanes NUM")
+    words = [*WORDS[:-1], "--grid", "learning_rate=log:0.1:30:6", "--share", "--out", str(tmp_path)]
+    assert command.main([*words, "--lanes=3"]) == 0
+    assert command.main([*words, "--resume"]) == 0  # all is there
+    (part,) = json.loads((tmp_path / "manifest.json").read_text())["parts"].values()
+    assert part["lanes"] == 3
 
 
 def test_a_bucket_is_no_folder(tmp_path, monkeypatch, capsys):

@@ -73,15 +73,25 @@ def test_a_population_beats_the_worst_of_its_grid(planned, evolved):
     assert evolved.result.columns["loss"].min() <= np.nanmin(whole.columns["loss"]) * 1.05
 
 
-def test_every_line_of_descent_is_replayed_bit_for_bit(planned, evolved):
+def test_every_line_of_descent_is_replayed_bit_for_bit(evolved):
     """Alone, from the first ancestor on: history, final numbers and status of every cell."""
     assert any(evolved.ancestors(cell) != [cell] * 4 for cell in range(8))
     for cell in range(8):
-        record = sweep.replay(planned, evolved.lineage, cell)
+        record = sweep.replay(evolved, cell)
         for name, values in evolved.result.history.items():
             np.testing.assert_array_equal(record[f"history/{name}"][0], values[cell])
         assert record["final/test_accuracy"][0] == evolved.result.columns["test_accuracy"][cell]
         assert record["cell"] == cell
+
+
+def test_a_population_that_goes_on_is_replayed_with_the_lanes_of_its_folder(planned, tmp_path):
+    """Also by a process that measured others."""
+    first = sweep.evolve(planned, "loss", out=tmp_path, **OPTIONS)
+    other = sweep.plan(base.TRIAL, planned.grid, lanes=8)
+    other = dataclasses.replace(other, given=type(other.given)())
+    again = sweep.evolve(other, "loss", out=tmp_path, resume=True, **OPTIONS)
+    assert base.same(again.result, first.result)
+    assert [part.program.lanes for part in again.plan.parts] == [4]
 
 
 def test_the_table_has_the_last_hyperparameters_and_the_file_all(planned, evolved, tmp_path):

@@ -81,6 +81,14 @@ def test_a_sweep_that_is_shared_is_not_begun_afresh(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("option", ["resume", "fresh", "share"])
+def test_ways_into_a_folder_want_one(option):
+    for train in (sweep.run, lambda plan, **ways: sweep.halve(plan, "loss", **ways)):
+        if option != "share" or train is sweep.run:
+            with pytest.raises(InputError, match="out is missing"):
+                train(planned(), **{option: True})
+
+
 def test_a_report_that_cannot_be_called_is_refused_by_every_way(monkeypatch):
     """The tests' own type checks would answer first."""
     monkeypatch.setattr(halving, "_climb", inspect.unwrap(halving._climb))

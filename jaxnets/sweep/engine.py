@@ -93,8 +93,8 @@ def run(
     if share and fresh:  # one that came later would remove what the first has finished
         raise InputError("share and fresh, allowed is one of them")
     plan = gone_on_with(plan, out, resume=resume or share)
-    share = share or workers is not None
-    plan, tasks, entered = _entered(plan, out, host, resume=resume, fresh=fresh, share=share)
+    entry = {"resume": resume, "fresh": fresh, "share": share or workers is not None}
+    plan, tasks, entered = _entered(plan, out, host, **entry)
     with entered as store:
         is_busy = submitted(workers, num_workers, plan, out) if workers is not None else lambda: False
         return collected(plan, store, tasks, report, is_busy)
@@ -138,6 +138,8 @@ def opened(
     if resume and fresh:
         raise InputError("resume and fresh, allowed is one of them")
     if out is None:
+        if resume or fresh or share:
+            raise InputError("out is missing: resume, fresh, share and workers need a folder")
         return nullcontext()
     return Store(out, manifest_of(plan, about), resume=resume, fresh=fresh, share=share)
 
@@ -172,8 +174,7 @@ def _is_hopeful(store: Store, waiting: Tasks, last: float) -> bool:
 
     An executor whose workers are all dead may still call them busy.
     """
-    is_recent = time.monotonic() - last < PATIENCE_SECONDS
-    return is_recent or any(store.is_claimed(number) for number in waiting)
+    return time.monotonic() - last < PATIENCE_SECONDS or any(map(store.is_claimed, waiting))
 
 
 def _finished(plan: Plan, store: Store, number: int, part: Part, positions: np.ndarray) -> Arrays | None:
@@ -249,9 +250,8 @@ def _chunk(plan: Plan, part: Part, positions: np.ndarray, number: int, store: St
 
 def _on_the_way(finished: list[Arrays], way: Way, width: int) -> Arrays:
     """A chunk's finished batches and the one that is not."""
-    done = {
-        f"{place}/{name}": values for place, arrays in enumerate(finished) for name, values in arrays.items()
-    }
+    chunks = enumerate(finished)
+    done = {f"{place}/{name}": values for place, arrays in chunks for name, values in arrays.items()}
     here = {f"way/{name}": values for name, values in way.arrays().items()}
     return {"batch": np.array(len(finished)), "width": np.array(width)} | done | here
 

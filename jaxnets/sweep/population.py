@@ -48,14 +48,16 @@ class Population(NamedTuple):
         result: a row a cell, with its hyperparameters in the end; its history is that of its ancestors. Each
             cell is a point of its own, named ``member``: it has been where no other was.
         lineage: all stretches, from the first step to the last.
+        plan: as it was run, with the lanes of the folder that it went on from.
     """
 
     result: SweepResult
     lineage: tuple[Generation, ...]
+    plan: Plan
 
     def ancestors(self, cell: int) -> list[int]:
         """The cells whose states led to a cell's, one a stretch, the last one itself."""
-        check.count("cell", cell, 0, len(self.lineage[0].parents) - 1)
+        check.count("cell", cell, 0, self.plan.num_cells - 1)
         found = [cell]
         for generation in self.lineage[:0:-1]:
             found.append(int(generation.parents[found[-1]]))
@@ -135,16 +137,11 @@ def evolve(
     return population
 
 
-def replay(plan: Plan, lineage: Sequence[Generation], cell: int) -> Arrays:
-    """The record of one cell of a population, trained again alone from its first ancestor: the same bits.
-
-    Args:
-        plan: that of the population.
-        lineage: :attr:`Population.lineage`.
-    """
-    (part,), held = plan.parts, Held(plan, None)
-    line = Population(None, tuple(lineage)).ancestors(cell)
-    for before, here, generation in zip([line[0], *line], line, lineage, strict=False):
+def replay(population: Population, cell: int) -> Arrays:
+    """The record of one cell of a population, trained again alone from its first ancestor: the same bits."""
+    line = population.ancestors(cell)
+    (part,), held = population.plan.parts, Held(population.plan, None)
+    for before, here, generation in zip([line[0], *line], line, population.lineage, strict=False):
         if before in held.rows:
             held.rows = {here: held.rows[before]}
         part = part.with_hparams(generation.hparams)
@@ -212,7 +209,7 @@ def _population(
     }
     found = result.columns | last | {"member": result.columns["cell"]}
     columns = {name: found[name] for name in dict.fromkeys(["cell", *names, *found])}
-    return Population(dataclasses.replace(result, columns=columns, names=names), tuple(lineage))
+    return Population(dataclasses.replace(result, columns=columns, names=names), tuple(lineage), plan)
 
 
 def _write(path: Path, population: Population, names: list[str]) -> None:

@@ -81,19 +81,15 @@ def _part_of(job: Job) -> Iterator[bool]:
             _TAKEN.discard(job.out)
 
 
-def submitted(
-    executor: Executor, num_workers: int, ready: Plan, out: str | Path | None
-) -> Callable[[], bool]:
+def submitted(executor: Executor, num_workers: int, ready: Plan, out: str | Path) -> Callable[[], bool]:
     """Sends the plan to workers; the result says whether any of them still works.
 
     A worker that is killed, or a pool that breaks, only ends sooner: what it had begun, others take over.
 
     Raises:
-        InputError: no folder that they could share, or a worker that cannot be sent the learner.
+        InputError: no workers, or one that cannot be sent the learner.
     """
     check.count("num_workers", num_workers, 1)
-    if out is None:
-        raise InputError("workers: out is missing, the folder that they share")
     job = Job(
         ready.trial,
         ready.grid,
