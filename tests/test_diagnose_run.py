@@ -10,7 +10,7 @@ import pytest
 
 from jaxnets.diagnose import Problem
 from jaxnets.diagnose.curvature import batch_curvature, top_curvature
-from jaxnets.diagnose.fit import best_fit
+from jaxnets.diagnose.fit import Fitter
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.rules import loss, run, step
 from jaxnets.diagnose.training import Trainer
@@ -245,5 +245,5 @@ def test_a_counter_among_the_params_is_no_number_to_fit():
         lambda key: {"net": start(key, num_outputs=1), "steps": jnp.int32(0)}, given, cost, (X, LINE),
         update=lambda params, x, y: {**params, "steps": params["steps"] + 1},
     )  # fmt: skip
-    fitted = best_fit(counted, counted.init(jax.random.key(0)))
+    fitted = Fitter(counted, counted.init(jax.random.key(0))).fit()
     assert fitted.run.end < 0.1 * fitted.run.losses[0]

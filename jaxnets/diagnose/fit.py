@@ -62,10 +62,10 @@ class Fit(NamedTuple):
             return float("nan")
         outputs, targets = self.outputs.reshape(num_rows, -1), targets.reshape(num_rows, -1)
         if outputs.shape == targets.shape:
-            return _correlation(outputs, targets)
+            return correlation(outputs, targets)
         if targets.shape[1] > 1:
             return float("nan")
-        found = [_correlation(outputs[:, [place]], targets) for place in range(outputs.shape[1])]
+        found = [correlation(outputs[:, [place]], targets) for place in range(outputs.shape[1])]
         return max(found, key=abs)
 
 
@@ -90,25 +90,36 @@ def _are_real(params: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: jnp.issubdtype(jnp.result_type(leaf), jnp.inexact), params)
 
 
-def best_fit(problem: Problem, params: PyTree) -> Fit:
-    """The training that brings the loss of ``NUM_ROWS`` rows down furthest, of some rates of Adam."""
-    rows = some_rows(problem.data, NUM_ROWS)
-    alone = problem.replace(
-        data=tuple(rows), update=None, gradient=None, learning_rate=None, batch_size=None, num_steps=None,
-        valid=None, test=None, optimizer=optax.masked(optax.adam(1.0), _are_real),
-    )  # fmt: skip
-    trainer = Trainer(alone, params)
-    found = [trainer.run(scale=rate, num_steps=min(NUM_STEPS, trainer.most_steps)) for rate in RATES]
-    best = min(found, key=lambda run: run.end)
-    before, outputs = (_outputs(problem, one, rows) for one in (params, best.params))
-    return Fit(best, Batch(*rows), before, outputs)
+class Fitter:
+    """Adam on a few rows of a problem, from the same params; compiled once."""
+
+    def __init__(self, problem: Problem, params: PyTree) -> None:
+        self._problem, self._params = problem, params
+        alone = problem.replace(
+            data=tuple(some_rows(problem.data, NUM_ROWS)), update=None, gradient=None, learning_rate=None,
+            batch_size=None, num_steps=None, valid=None, test=None,
+            optimizer=optax.masked(optax.adam(1.0), _are_real),
+        )  # fmt: skip
+        self._trainer = Trainer(alone, params)
+
+    def fit(self, rows: Batch | None = None) -> Fit:
+        """The training that brings the loss of ``NUM_ROWS`` rows down furthest, of some rates.
+
+        Args:
+            rows: the training rows' own where not said.
+        """
+        rows, trainer = some_rows(rows or self._problem.data, NUM_ROWS), self._trainer
+        num_steps = min(NUM_STEPS, trainer.most_steps)
+        found = [trainer.run(scale=rate, num_steps=num_steps, data=rows) for rate in RATES]
+        best = min(found, key=lambda run: run.end)
+        before, outputs = (self._outputs(one, rows) for one in (self._params, best.params))
+        return Fit(best, Batch(*rows), before, outputs)
+
+    def _outputs(self, params: PyTree, rows: Batch) -> np.ndarray:
+        return np.asarray(jax.tree.leaves(quick(self._problem.predict)(params, rows.inputs))[0])
 
 
-def _outputs(problem: Problem, params: PyTree, rows: Batch) -> np.ndarray:
-    return np.asarray(jax.tree.leaves(quick(problem.predict)(params, rows.inputs))[0])
-
-
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
     """Over all columns, each about its mean; 0 where nothing varies."""
     one, other = (np.asarray(leaf, float) - leaf.mean(axis=0) for leaf in (one, other))
     length = np.sqrt(np.square(one).sum() * np.square(other).sum())

@@ -28,6 +28,7 @@ class Flow(NamedTuple):
         inside: layers within loops, in the last step that is followed.
         times: the lengths of the gradient by what goes into each loop, from its first step to its last.
         biased: numbers of the layers to whose outputs params are added.
+        gates: factors by which what comes from another layer is multiplied, with their slopes.
     """
 
     loss: float
@@ -36,6 +37,7 @@ class Flow(NamedTuple):
     inside: list[Layer]
     times: list[np.ndarray]
     biased: frozenset[int]
+    gates: list[tuple[Array, Array]]
 
     @property
     def feeding(self) -> list[int]:
@@ -78,7 +80,8 @@ def follower(loss: Callable, params: PyTree, *rows: Any) -> Callable[[PyTree], F
     def value(nudges: list[Array], params: PyTree, rows: Any) -> Any:
         trace = Trace(loss, params, *rows, nudges=nudges, num_inside=STEPS_INSIDE)
         known["trace"] = trace
-        return trace.outputs[0], ([*map(_arrays, trace.layers)], [*map(_arrays, trace.inside)])
+        found = [*map(_arrays, trace.layers)], [*map(_arrays, trace.inside)], trace.gates
+        return trace.outputs[0], found
 
     zeros = [jnp.zeros(one.shape, one.dtype) for one in jax.eval_shape(places, params, rows)]
 
@@ -87,7 +90,7 @@ def follower(loss: Callable, params: PyTree, *rows: Any) -> Callable[[PyTree], F
         return jax.value_and_grad(value, has_aux=True)(zeros, params, rows)
 
     def flow(params: PyTree) -> Flow:
-        (loss, (outside, inside)), deltas = follow(params, rows)
+        (loss, (outside, inside, gates)), deltas = follow(params, rows)
         trace, kinds = known["trace"], known["places"]
         return Flow(
             float(loss),
@@ -97,6 +100,7 @@ def follower(loss: Callable, params: PyTree, *rows: Any) -> Callable[[PyTree], F
             [_by_time(delta, kind.is_reversed)
              for delta, kind in zip(deltas, kinds, strict=True) if kind.is_loop],
             frozenset(trace.biased),
+            gates,
         )  # fmt: skip
 
     return flow

@@ -11,12 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.diagnose.curvature import batch_curvature
-from jaxnets.diagnose.fit import Fit, best_fit
+from jaxnets.diagnose.fit import Fit, Fitter
 from jaxnets.diagnose.flow import Flow, follower, slope_of
 from jaxnets.diagnose.heads import Head
 from jaxnets.diagnose.problem import Problem, some_rows, spaced
 from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.reach import reachable
+from jaxnets.diagnose.sides import Side, unseen_side
 from jaxnets.diagnose.start import moved
 from jaxnets.diagnose.trace import Trace
 from jaxnets.diagnose.training import Run, Trainer
@@ -99,6 +100,11 @@ class Probe:
         """What stands between the last layer and the loss; None where that cannot be told."""
         found = Head(self.problem, self.nudged, self.some)
         return found if found.outputs is not None else None
+
+    @cached_property
+    def unseen_side(self) -> Side | None:
+        """One of two classes of whose rows the loss sees nothing."""
+        return None if self.head is None else unseen_side(self.problem, self.head)
 
     def follow(self, inputs: Any) -> Trace:
         """The prediction for some rows, operation by operation, before the first step."""
@@ -199,9 +205,14 @@ class Probe:
         return best
 
     @cached_property
+    def fitter(self) -> Fitter:
+        """Adam on a few rows."""
+        return Fitter(self.problem, self.params)
+
+    @cached_property
     def fit(self) -> Fit:
         """What Adam makes of a few rows in a few hundred steps, whatever steps are planned."""
-        return best_fit(self.problem, self.params)
+        return self.fitter.fit()
 
     @cached_property
     def stepped(self) -> PyTree:

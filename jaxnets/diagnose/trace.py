@@ -83,6 +83,7 @@ class Trace:
         inside: those within loops, in the last step that is followed.
         places: see :class:`Place`; those of the layers come in the same order.
         biased: numbers of the layers to whose outputs params are added.
+        gates: factors by which what comes from another layer is multiplied, with their slopes.
         ends: the outputs with where they come from.
     """
 
@@ -94,6 +95,7 @@ class Trace:
         self.inside: list[Layer] = []
         self.places: list[Place] = []
         self.biased: set[int] = set()
+        self.gates: list[tuple[Any, Any]] = []
         self._number, self._altered = 0, altered
         self._nudges, self._num_inside = nudges, num_inside
         self.by_number: dict[int, Traced] = {}
@@ -162,6 +164,7 @@ class Trace:
         ]  # fmt: skip
         inner = copy.copy(self)
         inner.inside, inner.biased, inner.by_number, inner._nudges = [], set(), {}, None
+        inner.gates = []
         fixed, carry = given[:num_fixed], given[num_fixed:first]
         for number in range(min(self._num_inside, equation.params["length"])):
             inner.layers, inner.places = [], []
@@ -184,6 +187,8 @@ class Trace:
         sources = [one for one in given if one.before is not None]
         same = {id(one.before) for one in sources}
         others = [one for one in given if one.is_of_rows and one.before is None]
+        if name == "mul" and len(sources) == 2 and len(same) == 2:
+            self.gates += [(one.value, one.slope) for one in sources if not one.is_bare]
         if len(same) != 1 or others or np.shape(sources[0].value) != np.shape(end.value):
             return end
         end = end._replace(layer=sources[0].layer, is_moved=sources[0].is_moved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -79,20 +80,31 @@ class Trainer:
         self.data = Batch(*jax.tree.map(lambda leaf: jnp.asarray(leaf[rows]), tuple(problem.data)))
         self.sample = some_rows(problem.data, MOST_ROWS)
         self.valid = None if problem.valid is None else some_rows(problem.valid, MOST_ROWS)
-        self._train = (quick if work < LITTLE_WORK else jax.jit)(self._trained)
+        self._train, self._restarting = (
+            (quick if work < LITTLE_WORK else jax.jit)(partial(self._trained, restarts))
+            for restarts in (False, True)
+        )
 
-    def run(self, *, scale: float = 1.0, num_steps: int | None = None, data: Batch | None = None) -> Run:
+    def run(
+        self, *, scale: float = 1.0, num_steps: int | None = None, data: Batch | None = None,
+        params: PyTree | None = None, restarts: bool = False,
+    ) -> Run:  # fmt: skip
         """Some steps, each ``scale`` times as long as it is made.
 
         Args:
             num_steps: as many as are planned and can be afforded where not said.
             data: rows to train on, and to be judged by, instead; as many as the sample has.
+            params: to begin with, instead.
+            restarts: whether the optimizer forgets what it remembers after each step that the loss rose in
+                (O'Donoghue & Candes 2015, Adaptive restart for accelerated gradient schemes).
         """
         if num_steps is None:
             num_steps = min(self.most_steps, self.problem.num_steps or self.most_steps // 2)
         bounds = jnp.asarray(np.linspace(0, num_steps, CHECKS + 1).astype(np.int32))
         rows, sample = (self.data, self.sample) if data is None else (data, data)
-        losses, valid, turns, params, num_finite = self._train(self.params, scale, bounds, rows, sample)
+        begin = self.params if params is None else params
+        train = self._restarting if restarts else self._train
+        losses, valid, turns, params, num_finite = train(begin, scale, bounds, rows, sample)
         return Run(
             np.asarray(losses), np.asarray(valid), np.asarray(turns), params, int(num_finite), num_steps
         )
@@ -102,35 +114,41 @@ class Trainer:
         start = number % (len(jax.tree.leaves(self.data)[0]) // self.size) * self.size
         return jax.tree.map(lambda leaf: leaf[start : start + self.size], self.data)
 
-    def _trained(self, params: PyTree, scale: Array, bounds: Array, data: Batch, sample: Batch) -> Any:
+    def _trained(
+        self, restarts: bool, params: PyTree, scale: Array, bounds: Array, data: Batch, sample: Batch
+    ) -> Any:
         problem, size = self.problem, self.size
         num_batches = len(jax.tree.leaves(data)[0]) // size
 
         def step(number: Array, so_far: Any) -> Any:
-            params, memory, before, turned, num_finite = so_far
+            params, memory, before, turned, num_finite, last = so_far
             start = number % num_batches * size
             batch = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), data)
+            if restarts:
+                loss = jnp.asarray(problem.loss(params, *batch), jnp.float32)
+                memory = jax.tree.map(partial(jnp.where, loss > last), problem.begin(params), memory)
+                last = loss
             new, memory = problem.step(params, memory, *batch)
             move = jax.tree.map(lambda old, new: way(old, new, scale), params, new)
             is_finite = _all_finite(move) & (num_finite == number)
             move = jax.tree.map(lambda leaf: jnp.where(is_finite, leaf, jnp.zeros_like(leaf)), move)
             params = jax.tree.map(lambda old, leaf: old + leaf, params, move)
-            return params, memory, move, turned + _cosine(move, before), num_finite + is_finite
+            return params, memory, move, turned + _cosine(move, before), num_finite + is_finite, last
 
         def stretch(so_far: Any, bound: tuple[Array, Array]) -> Any:
             params, memory, before, num_finite = so_far
             first, last = bound
-            begin = (params, memory, before, jnp.zeros(()), num_finite)
-            *so_far, turned, num_finite = jax.lax.fori_loop(first, last, step, begin)
+            begin = (params, memory, before, jnp.zeros(()), num_finite, jnp.float32(jnp.inf))
+            *so_far, turned, num_finite, _ = jax.lax.fori_loop(first, last, step, begin)
             seen = self._judged(so_far[0], sample, num_finite == last)
             return (*so_far, num_finite), (*seen, turned / jnp.maximum(last - first, 1))
 
         still = jax.tree.map(jnp.zeros_like, params)
+        first_loss, first_valid = self._judged(params, sample, jnp.array(True))
         begin = (params, problem.begin(params), still, jnp.zeros((), jnp.int32))
         (params, _, _, num_finite), (losses, valid, turns) = jax.lax.scan(
             stretch, begin, (bounds[:-1], bounds[1:])
         )
-        first_loss, first_valid = self._judged(params=begin[0], sample=sample, is_finite=jnp.array(True))
         losses, valid = jnp.append(first_loss, losses), jnp.append(first_valid, valid)
         return losses, valid, turns, params, num_finite
 

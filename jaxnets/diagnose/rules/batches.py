@@ -72,8 +72,8 @@ def single_batch_mismatch(probe: Probe) -> Iterator[Finding]:
     """A row alone gives another prediction than among others, though these do not matter to it.
 
     Three rows are predicted alone. Fires where the numbers differ by more than a thousandth of the outputs'
-    size, or a single row is refused; a row's axis that is dropped is none. Silent where
-    ``batch-dependence`` says it already.
+    size, a single row is refused, or its prediction has no axis of rows. Silent where ``batch-dependence``
+    says it already.
     """
     inputs = probe.some.inputs
     together = np.asarray(jax.tree.leaves(quick(probe.problem.predict)(probe.nudged, inputs))[0], float)
@@ -89,7 +89,7 @@ def single_batch_mismatch(probe: Probe) -> Iterator[Finding]:
         except Exception as error:  # a person's function may raise anything at a shape it does not expect
             yield _mismatch({"refused": str(error).splitlines()[0][:100]}, "a single row cannot be predicted")
             return
-        if alone.size != together[row].size:
+        if alone.size != together[row].size or not alone.ndim:
             yield _mismatch(
                 {"shape alone": list(alone.shape), "shape of a row": list(together[row].shape)},
                 "a single row gives outputs of another size than among others",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -18,6 +18,10 @@ MOST_COMPARED, LEAST_COMPARED = 512, 40
 """Rows whose neighbours are looked at."""
 NEIGHBOURS = 5
 """Rows whose labels are compared with a row's."""
+MOST_COLUMNS = 16
+"""Of values that are compared."""
+ONE = 0.95
+"""Correlation of a target with an input that it is."""
 CLUSTERED = 0.6
 """Rows cluster where neighbours are nearer than this share of what independent columns would give."""
 
@@ -79,34 +83,41 @@ def _impurity(shares: np.ndarray) -> Any:
 
 
 def labels_misaligned(probe: Probe) -> Iterator[Finding]:
-    """Labels tell nothing about the inputs though these cluster: rows and labels are in different orders.
+    """Targets tell nothing about the inputs though these cluster: rows and targets are in different orders.
 
     Measured on the sample, in standardised columns: how often a row's 5 nearest neighbours share its label,
-    against shuffled labels. Fires where that is no more than two standard deviations above chance and rows
-    lie closer together than 0.6 of the distance of rows whose columns are shuffled each by itself: so
-    random inputs, or a parity of independent bits, are left alone. An error where some shift of the labels
-    by a few rows, or their reverse, agrees with the neighbours after all. (Hastie, Tibshirani & Friedman,
-    Elements of Statistical Learning, 13.3: nearest neighbours.)
+    against shuffled labels; of values, the correlation with the neighbours' mean. Fires where that is no more
+    than two standard deviations above chance and rows lie closer together than 0.6 of the distance of rows
+    whose columns are shuffled each by itself: so random inputs, or a parity of independent bits, are left
+    alone. An error where some shift of the targets by a few rows, or their reverse, agrees with the
+    neighbours after all; of values nothing else is an error, and no shift that puts them beside an input that
+    they are (a series is predicted from what came before). (Hastie, Tibshirani & Friedman, Elements of
+    Statistical Learning, 13.3: nearest neighbours.)
     """
-    if probe.labels is None or probe.labels.ndim != 1 or probe.inputs.dtype.kind not in "fiu":
+    targets, agreement = _compared(probe)
+    if targets is None or probe.inputs.dtype.kind not in "fiu":
         return
-    rows = np.arange(min(len(probe.labels), MOST_COMPARED))  # consecutive: a shift is seen
-    if len(rows) < len(probe.labels) and len(np.unique(probe.labels[rows])) < 2:
-        rows = spaced(len(probe.labels), MOST_COMPARED)
-    inputs, labels = _standardised(probe.inputs[rows].astype(float)), probe.labels[rows]
-    if len(rows) < LEAST_COMPARED or not np.isfinite(inputs).all() or len(np.unique(labels)) < 2:
+    rows = np.arange(min(len(targets), MOST_COMPARED))  # consecutive: a shift is seen
+    if len(rows) < len(targets) and (targets[rows] == targets[:1]).all():
+        rows = spaced(len(targets), MOST_COMPARED)
+    inputs, targets = _standardised(probe.inputs[rows].astype(float)), targets[rows]
+    if len(rows) < LEAST_COMPARED or not np.isfinite(inputs).all() or (targets == targets[:1]).all():
         return
     nearest, distance = _neighbours(inputs)
     generator = np.random.default_rng(0)
-    chance = np.array([_agreement(generator.permutation(labels), nearest) for _ in range(50)])
-    found, bound = _agreement(labels, nearest), chance.mean() + 2 * chance.std()
+    chance = np.array([agreement(generator.permutation(targets), nearest) for _ in range(50)])
+    found = agreement(targets, nearest)
     apart = _neighbours(generator.permuted(inputs, axis=0))[1]
-    if found > bound or not distance < CLUSTERED * apart:
+    is_clustered = agreement is _shared and distance < CLUSTERED * apart
+    if found > chance.mean() + 2 * chance.std() or not (is_clustered or agreement is _followed):
         return
-    moved = {f"{by:+d} rows": _agreement(np.roll(labels, by), nearest) for by in (-2, -1, 1, 2)}
-    moved["reversed"] = _agreement(labels[::-1], nearest)
-    best = max(moved, key=moved.get)
-    is_moved = bool(moved[best] > chance.mean() + 6 * chance.std())
+    others = {f"{by:+d} rows": np.roll(targets, by, axis=0) for by in (-2, -1, 1, 2)}
+    others["reversed"] = targets[::-1]
+    moved = {name: agreement(one, nearest) for name, one in others.items() if not _is_input(one, inputs)}
+    best = max(moved, key=moved.get, default="")
+    is_moved = bool(moved.get(best, -np.inf) > chance.mean() + 6 * chance.std())
+    if not (is_moved or is_clustered):
+        return
     evidence = {
         "neighbours agree": found,
         "by chance": float(chance.mean()),
@@ -114,10 +125,39 @@ def labels_misaligned(probe: Probe) -> Iterator[Finding]:
     }
     yield Finding(
         "labels-misaligned", "error" if is_moved else "warning",
-        evidence | ({f"neighbours agree, labels {best}": moved[best]} if is_moved else {}),
-        "labels have nothing to do with the inputs of their rows" + f"; moved by {best} they have" * is_moved,
-        "read inputs and labels in one order, and shuffle both with the same permutation",
+        evidence | ({f"neighbours agree, targets {best}": moved[best]} if is_moved else {}),
+        "targets have nothing to do with their rows' inputs" + f"; moved by {best} they have" * is_moved,
+        "read inputs and targets in one order, and shuffle both with the same permutation",
     )  # fmt: skip
+
+
+def _compared(probe: Probe) -> tuple[np.ndarray | None, Callable]:
+    """Labels, or values in few columns, and how those of neighbours are compared."""
+    labels, targets = probe.labels, probe.targets
+    if labels is not None:
+        return (labels if labels.ndim == 1 else None), _shared
+    is_few = targets.dtype.kind == "f" and targets.size <= MOST_COLUMNS * len(targets)
+    values = (
+        targets.reshape(len(targets), -1).astype(float) if is_few and np.isfinite(targets).all() else None
+    )
+    return (None if values is None else _standardised(values)), _followed
+
+
+def _shared(labels: np.ndarray, nearest: np.ndarray) -> float:
+    """How often a row's neighbours have its label."""
+    return float((labels[nearest] == labels[:, None]).mean())
+
+
+def _followed(values: np.ndarray, nearest: np.ndarray) -> float:
+    """How values go with the mean of the neighbours', as a correlation."""
+    return float((values * values[nearest].mean(axis=1)).mean())
+
+
+def _is_input(targets: np.ndarray, inputs: np.ndarray) -> bool:
+    """Whether values are one of the inputs' columns, nearly."""
+    if targets.ndim == 1:
+        return False
+    return bool(np.abs(inputs.T @ targets / len(inputs)).max(initial=0) > ONE)
 
 
 def _standardised(inputs: np.ndarray) -> np.ndarray:
@@ -131,7 +171,3 @@ def _neighbours(inputs: np.ndarray) -> tuple[np.ndarray, float]:
     distances = np.maximum(squares[:, None] + squares[None, :] - 2 * inputs @ inputs.T, 0)
     np.fill_diagonal(distances, np.inf)
     return np.argsort(distances, axis=1)[:, :NEIGHBOURS], float(np.sqrt(np.median(distances.min(axis=1))))
-
-
-def _agreement(labels: np.ndarray, nearest: np.ndarray) -> float:
-    return float((labels[nearest] == labels[:, None]).mean())

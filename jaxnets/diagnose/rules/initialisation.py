@@ -32,9 +32,18 @@ def saturated_units(probe: Probe) -> Iterator[Finding]:
 
     Measured is the share of units times rows whose slope is below 0.01 (a tanh beyond 2.99, a sigmoid beyond
     4.6), among those that are not exactly 0, which leaves out the resting half of a ReLU. The threshold of
-    0.8 is well above what usual scales give: weights of variance 1 over 784 inputs saturate 0.6. (Nielsen,
-    Neural Networks and Deep Learning, chapter 3; LeCun et al. 1998, Efficient BackProp, section 4.5.)
+    0.8 is well above what usual scales give: weights of variance 1 over 784 inputs saturate 0.6. Likewise
+    gates that are shut: factors of another layer's units that are below 0.01 for every row and as flat.
+    (Nielsen, Neural Networks and Deep Learning, chapter 3; LeCun et al. 1998, Efficient BackProp, 4.5.)
     """
+    shut = [gate for gate in map(_largest, probe.flow.gates) if gate < FLAT]
+    if shut:
+        yield Finding(
+            "saturated-units", "error", {"gates that are shut": len(shut), "largest value": max(shut)},
+            f"a gate is shut for every row (at most {max(shut):.1e}) and flat: nothing passes, back or forth",
+            "a bias at which the gate is half open, or more",
+        )  # fmt: skip
+        return
     found = {}
     for name, layer in probe.flow.hidden.items():
         share = _saturated(layer)
@@ -156,6 +165,11 @@ def _alike(columns: np.ndarray) -> str:
     if columns.shape[1] < 4 or different > columns.shape[1] / 2:
         return ""
     return f"{columns.shape[1]} units before a layer, but {different} that differ in more than the sign"
+
+
+def _largest(gate: tuple[Array, Array]) -> float:
+    """The largest number of a factor and of its slope."""
+    return max(float(np.abs(leaf).max(initial=0)) for leaf in gate)
 
 
 def _saturated(layer: Layer) -> float:

@@ -23,6 +23,10 @@ FLAT = 0.05
 """A slope below this share of the steepest is saturated."""
 SATURATED = 0.75
 """Share of the first layer's units that must be."""
+MEMORISED = 0.1
+"""Of the first loss; rows whose loss comes below it are memorised."""
+FURTHER = 0.4
+"""Of a loss that is reached, what must be reached with standardised inputs."""
 
 
 def inputs_unscaled(probe: Probe) -> Iterator[Finding]:
@@ -33,7 +37,9 @@ def inputs_unscaled(probe: Probe) -> Iterator[Finding]:
     - three quarters of its units' slopes are below 5 % of the steepest, and at most half as many with
       standardised inputs: saturated by the inputs' size, not by the weights';
     - or a column's root mean square is above 30, or scales are apart by more than 30 where steps follow the
-      gradient: the loss's curvature goes with their squares, so one rate cannot fit all.
+      gradient: the loss's curvature goes with their squares, so one rate cannot fit all;
+    - or Adam, from the same params, brings the loss of a few rows to less than 0.4 of what it gets to as
+      they are, where that is above a tenth of the first: units that all bend in one corner of the inputs.
 
     Silent where the loss is the same with much smaller inputs: a normalisation follows. (LeCun et al.
     1998, Efficient BackProp, 4.3; Bishop, Neural Networks for Pattern Recognition, 8.2.)
@@ -55,6 +61,8 @@ def inputs_unscaled(probe: Probe) -> Iterator[Finding]:
         evidence |= {"largest root mean square of a column": float(sizes.max())}
     elif apart > APART and _follows_gradient(probe):
         evidence |= {"largest column over the typical spread": apart}
+    if not evidence:
+        evidence = _memorised_better(probe)
     if evidence:
         yield Finding(
             "inputs-unscaled", "warning",
@@ -63,6 +71,17 @@ def inputs_unscaled(probe: Probe) -> Iterator[Finding]:
             "subtract each column's mean and divide by its standard deviation (train's, for all splits)",
             _scaled(probe.problem),
         )  # fmt: skip
+
+
+def _memorised_better(probe: Probe) -> dict[str, Any]:
+    """How much further Adam gets with a few rows when they are standardised, if that is far."""
+    own = probe.fit.run
+    if not own.end > MEMORISED * own.losses[0]:
+        return {}
+    standardised = probe.fitter.fit(_scaled(probe.problem).data).run
+    if not standardised.end < FURTHER * own.end:
+        return {}
+    return {"loss of some rows by Adam": own.end, "if standardised": standardised.end}
 
 
 def _entering(probe: Probe) -> np.ndarray | None:

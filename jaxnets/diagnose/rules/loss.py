@@ -12,6 +12,8 @@ from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.heads import Head
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.quick import quick
+from jaxnets.types import Array, PyTree
 
 AGREES = 0.9
 """Share of rows whose best prediction is the target; a loss that is free to choose reaches 1."""
@@ -19,6 +21,10 @@ FAILS = 0.6
 """Below this the loss wants something else."""
 FAR = 6.0
 """An initial loss of so many times the uninformed one; raw inputs of some units give half of that."""
+FAR_WITHOUT_LINK = 10.0
+"""Likewise where that is not known."""
+SMALLER = (0.3, 0.1, 0.03, 0.01)
+"""Scales of weights that are tried then."""
 FAR_OFF = 100.0
 """Likewise where values are predicted: outputs ten times as large as the targets."""
 
@@ -30,9 +36,19 @@ def loss_not_minimal_at_target(probe: Probe) -> Iterator[Finding]:
     then must be the label, or rise with the target (a log rate does). Fires where fewer than 60 % of the
     labels come out, or the concordance with the targets is below 0.6; silent where the search did
     not get below the loss at the targets, and where the loss just has the wrong sign (see ``loss-sign``).
+    So is a loss of two classes and one output that has no slope at the rows of one of them.
     Also found so: outputs ``[n, 1]`` and targets ``[n]`` that are broadcast to ``[n, n]``, an error
     without its square, a difference of squares. (Bishop 1.5.5: which prediction a loss asks for.)
     """
+    side = probe.unseen_side
+    if side is not None and not side.is_margin:
+        yield Finding(
+            "loss-not-minimal-at-target", "error",
+            {"target": side.value, "share of rows that the loss does not look at": side.share},
+            f"rows of target {side.value:g} have no loss, whatever is put out for them: a term is missing",
+            "give both classes a term: y log p + (1 - y) log(1 - p)",
+        )  # fmt: skip
+        return
     found, head = _wish(probe), probe.head
     if found is None or found >= FAILS or _is_wanted(probe) or _is_reversed(probe) or not _is_believed(head):
         return
@@ -158,32 +174,51 @@ def initial_loss_off(probe: Probe) -> Iterator[Finding]:
 
     Measured against the loss at outputs of the last layer that are all zero: a cross-entropy of six times
     that means confident nonsense, which training has to undo first; of values a hundred times, since
-    targets that are far from zero are no mistake of the initialisation. (Goodfellow, Bengio & Courville 8.4;
-    He et al. 2015.)
+    targets that are far from zero are no mistake of the initialisation. Where the loss does not compare
+    outputs with targets one by one (pairs of vectors over a temperature), it is ten times the smallest loss
+    that weights of 0.3, 0.1, 0.03 or 0.01 of their size give. (Goodfellow, Bengio & Courville 8.4; He et al.
+    2015.)
     """
     head = probe.head
-    if head is None or head.link is None or head.link.place != head.free[1]:
+    if head is None or head.link is None:
+        yield from _far_from_small(probe)
+        return
+    if head.link.place != head.free[1]:
         return
     start = head.loss.run(probe.params, *head.batch)[head.free[1]]
     here, zero = (float(head.loss_of(jnp.asarray(one))[0]) for one in (start, jnp.zeros_like(start)))
     bound = FAR_OFF if head.link.name == "values" else FAR
     if head.link.name not in ("values", "softmax", "sigmoid") or not zero > 0 or not here > bound * zero:
         return
-    yield Finding(
-        "initial-loss-off", "warning", {"loss at the start": here, "loss of outputs that are zero": zero},
-        f"the loss begins at {here:.4g}; knowing nothing costs {zero:.4g}",
-        "a smaller initialisation, the last layer's above all (or standardised inputs)",
-        _smaller(probe.problem, float(np.sqrt(zero / here)) / 10),
+    yield _off(probe, here, zero, "loss of outputs that are zero", float(np.sqrt(zero / here)) / 10)
+
+
+def _far_from_small(probe: Probe) -> Iterator[Finding]:
+    """The same by the weights' scale, whatever the loss looks like inside."""
+    loss = quick(lambda scale: probe.problem.loss(_shrunk(probe.params, scale), *probe.batch))
+    here, *smaller = (float(loss(scale)) for scale in (1.0, *SMALLER))
+    best = min(zip(smaller, SMALLER, strict=True))
+    if 0 < FAR_WITHOUT_LINK * best[0] < here:
+        yield _off(probe, here, best[0], f"loss with weights {best[1]:g} times as large", best[1])
+
+
+def _off(probe: Probe, here: float, uninformed: float, words: str, factor: float) -> Finding:
+    return Finding(
+        "initial-loss-off", "warning", {"loss at the start": here, words: uninformed},
+        f"the loss begins at {here:.4g}; knowing nothing costs {uninformed:.4g}",
+        "a smaller initialisation, the last layer's above all (or standardised inputs, vectors of length 1)",
+        _smaller(probe.problem, factor),
     )  # fmt: skip
+
+
+def _shrunk(params: PyTree, scale: Array | float) -> PyTree:
+    """All weights, which have two axes or more, scaled."""
+    return jax.tree.map(lambda leaf: leaf * scale if jnp.ndim(leaf) > 1 else leaf, params)
 
 
 def _smaller(problem: Problem, factor: float) -> Problem:
     """The problem with all of its initial params of two axes or more scaled."""
-
-    def init(key: jax.Array) -> object:
-        return jax.tree.map(lambda leaf: leaf * factor if jnp.ndim(leaf) > 1 else leaf, problem.init(key))
-
-    return problem.replace(init=init)
+    return problem.replace(init=lambda key: _shrunk(problem.init(key), factor))
 
 
 def predict_differs_from_loss(probe: Probe) -> Iterator[Finding]:

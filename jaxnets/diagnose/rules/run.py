@@ -8,23 +8,26 @@ import jax
 import numpy as np
 
 from jaxnets.diagnose.finding import Finding
-from jaxnets.diagnose.fit import Fit
+from jaxnets.diagnose.fit import Fit, correlation, labels_of
 from jaxnets.diagnose.flow import slope_of
 from jaxnets.diagnose.probe import Probe, is_finite, norm
+from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.rules.splits import outside_training_range
-from jaxnets.diagnose.training import scaled
+from jaxnets.diagnose.training import Run, scaled
 
 SAME = 1e-5
 """Outputs that vary by less over rows, relative to their size, are one."""
-FEW_RIGHT, LITTLE_EXPLAINED = 0.7, 0.2
-"""Of rows that are memorised: share of labels, and squared correlation."""
+FEW_RIGHT, LITTLE_EXPLAINED, NOTHING_EXPLAINED = 0.7, 0.2, 0.01
+"""Of rows that are memorised: share of labels, and squared correlation, by large models and by any."""
 FEWEST_TO_MEMORISE = 100
 """Steps by Adam."""
 MEMORISED = 0.1
 """Of the first loss."""
 EXPLODED = 1e3
 """Times the first loss."""
+AGAINST = -0.3
+"""Mean cosine between one step and the next; below it, each undoes the one before."""
 
 
 def diverged(probe: Probe) -> Iterator[Finding]:
@@ -91,8 +94,8 @@ def cannot_overfit_a_batch(probe: Probe) -> Iterator[Finding]:
 
     Asked of networks with a hidden layer or a loop: less than 0.7 of the labels have the largest output, or
     less than a fifth of the targets' variance is explained; not where the loss fell to a tenth (then another
-    function is minimised than predicts, as with statistics of the batch). Of a model with fewer params than
-    numbers to memorise only the labels are asked for; of one so large that a hundred steps take too long,
+    function is minimised than predicts, as with statistics of the batch). A model with fewer params than
+    numbers to memorise must explain a hundredth; one so large that a hundred steps take too long,
     nothing. (Goodfellow, Bengio & Courville, Deep Learning, section 11.5: fit a tiny data set; a failure
     shows a defect of the software.)
     """
@@ -106,8 +109,8 @@ def cannot_overfit_a_batch(probe: Probe) -> Iterator[Finding]:
         fails, measured = fit.share_right < FEW_RIGHT, {"share of labels right": fit.share_right}
     else:
         explained = fit.correlation**2
-        is_large = num_params >= _targets(fit).size
-        fails, measured = is_large and explained < LITTLE_EXPLAINED, {"variance explained": explained}
+        least = LITTLE_EXPLAINED if num_params >= _targets(fit).size else NOTHING_EXPLAINED
+        fails, measured = explained < least, {"variance explained": explained}
     first = float(fit.run.losses[0])
     if fails and not 0 <= fit.run.end < MEMORISED * first:
         yield Finding(
@@ -142,10 +145,11 @@ def stopped_too_early(probe: Probe) -> Iterator[Finding]:
 
 
 def plateau(probe: Probe) -> Iterator[Finding]:
-    """The loss does not fall in a short training by steps of any length, though Adam can memorise rows.
+    """The loss stands still in a short training by steps of any length, though Adam can memorise rows.
 
-    Less than a twentieth of what Adam takes off the loss of a few rows, at the planned steps and at longer
-    ones, and flat in the second half.
+    Either it falls by less than a twentieth of what Adam takes off the loss of a few rows, at the planned
+    steps and at longer ones; or it falls to what knowing nothing of the inputs costs and stays there: the
+    outputs explain less than 2 % of the targets' variance, or as many labels as the most frequent class does.
     """
     problem, fit = probe.problem, probe.fit
     if not problem.has_step or not np.isfinite(probe.run.end) or probe.smaller_scale is not None:
@@ -154,38 +158,84 @@ def plateau(probe: Probe) -> Iterator[Finding]:
     runs = [probe.run, probe.run_at(probe.larger_scale)]
     if not is_learnable or probe.run.num_steps < 50 or not np.isfinite(runs[1].end):
         return
-    moves = [max(run.drop, float(np.ptp(run.losses[len(run.losses) // 2 :]))) for run in runs]
-    if max(moves) < 0.05 * fit.run.drop:
+    late = [float(np.ptp(run.losses[len(run.losses) // 2 :])) for run in runs]
+    is_flat = max(max(run.drop, moves) for run, moves in zip(runs, late, strict=True)) < 0.05 * fit.run.drop
+    is_mean = max(late) < 0.05 * fit.run.drop and not any(_is_informed(probe, run) for run in runs)
+    if is_flat or is_mean:
         yield Finding(
             "plateau", "warning",
             {"fall of the loss": runs[0].drop, f"with {probe.larger_scale:g} times the step": runs[1].drop,
              "of 32 rows by Adam": fit.run.drop},
-            f"the loss stays at {runs[0].end:.3g}",
+            f"the loss stays at {runs[0].end:.3g}" + ", what outputs cost that know no inputs" * is_mean,
             "another initial scale or another optimizer: look at what else is found",
         )  # fmt: skip
 
 
-def oscillating(probe: Probe) -> Iterator[Finding]:
-    """Each step undoes the one before, and steps of a tenth get further.
+def _is_informed(probe: Probe, run: Run) -> bool:
+    """Whether what is predicted after a training says anything about the targets."""
+    outputs = np.asarray(jax.tree.leaves(quick(probe.problem.predict)(run.params, probe.sample.inputs))[0])
+    targets = np.asarray(jax.tree.leaves(probe.sample.targets)[0])
+    labels = labels_of(outputs, targets)
+    if labels is not None:
+        return bool((outputs.argmax(axis=-1) == labels).mean() > _largest_share(labels) + 0.05)
+    if outputs.size != targets.size:
+        return True
+    return correlation(outputs.reshape(targets.shape), targets) ** 2 > 0.02
 
-    The mean cosine between one step and the next is below -0.3 in the second half of a short training, whose
-    loss ends above that of shorter steps by a tenth of the fall at least. Where shorter steps do not get
-    further, it is the way to the edge of stability.
+
+def oscillating(probe: Probe) -> Iterator[Finding]:
+    """The loss goes up and down, or each step undoes the one before, and calmer steps get further.
+
+    Either the mean cosine between one step and the next is below -0.3 in the second half of a short training;
+    or the loss, looked at ten times there, rises by a tenth of its whole fall, five times as much as with
+    calmer steps. Calmer are steps of a tenth, and those of an optimizer that forgets what it remembers where
+    the loss has risen (a momentum too near to 1). They must come lower by a tenth of their fall, or to less
+    than 0.3 of a loss that is not negative: where they do not, it is the way to the edge of stability.
     """
-    if not probe.problem.has_step or probe.smaller_scale is not None or not np.isfinite(probe.run.end):
+    problem, run = probe.problem, probe.run
+    if not problem.has_step or probe.smaller_scale is not None or not np.isfinite(run.end):
         return
-    run = probe.run
     turned = float(run.turns[len(run.turns) // 2 :].mean())
-    if turned > -0.3:
+    if not (turned < AGAINST or _rises(run) > 0.1 * abs(run.drop)):
         return
-    smaller = probe.run_at(0.1)
-    if run.end - smaller.end > 0.1 * max(smaller.drop, 0.0) > 0:
-        yield Finding(
-            "oscillating", "warning",
-            {"cosine between steps": turned, "loss": run.end, "with a tenth of the step": smaller.end},
-            "each step undoes the one before; steps of a tenth get further", "a smaller rate",
-            scaled(probe.problem, 0.1),
-        )  # fmt: skip
+    for words, calm, remedy, repaired in _calmer(probe):
+        is_calmer = turned < AGAINST or _rises(run) > 5 * _rises(calm)
+        if is_calmer and _is_lower(calm, run):
+            yield Finding(
+                "oscillating", "warning",
+                {"cosine between steps": turned, "rises of the loss": _rises(run), "loss": run.end,
+                 words: calm.end},
+                "each step undoes the one before; steps of a tenth get further" if turned < AGAINST
+                else f"the loss goes up and down; {words} it comes to rest",
+                remedy, repaired,
+            )  # fmt: skip
+            return
+
+
+def _calmer(probe: Probe) -> Iterator[tuple[str, Run, str, Problem | None]]:
+    """Trainings by calmer steps, with words, a remedy, and the problem that has it."""
+    yield "with a tenth of the step", probe.run_at(0.1), "a smaller rate", scaled(probe.problem, 0.1)
+    if probe.problem.optimizer is not None:
+        restarted = probe.trainer.run(restarts=True)
+        yield "with what it remembers forgotten", restarted, "less momentum (0.9), or a smaller rate", None
+
+
+def _is_lower(calm: Run, run: Run) -> bool:
+    """Whether the loss in the second half is lower by far."""
+    lower, higher = _middle(calm), _middle(run)
+    is_small = 0 <= lower < 0.3 * higher
+    return calm.drop > 0 and (is_small or higher - lower > 0.1 * calm.drop)
+
+
+def _rises(run: Run) -> float:
+    """All rises of the loss in the second half together."""
+    return float(np.maximum(np.diff(run.losses[len(run.losses) // 2 :]), 0).sum())
+
+
+def _middle(run: Run) -> float:
+    """The median of the loss in the second half."""
+    found = float(np.median(run.losses[len(run.losses) // 2 :]))
+    return found if np.isfinite(found) else float("inf")
 
 
 def overfitting(probe: Probe) -> Iterator[Finding]:

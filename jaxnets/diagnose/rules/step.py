@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxnets.diagnose.answers import MOST_STEPS, answers
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.flow import slope_of
 from jaxnets.diagnose.probe import LONGER, Probe, is_finite, norm
@@ -68,8 +69,10 @@ def step_too_small(probe: Probe) -> Iterator[Finding]:
     as far in the short training as the planned ones do in all: small steps follow one path, however it is
     cut into steps, so that a plateau that the planned steps get over is none. (Goodfellow, Bengio &
     Courville, Deep Learning, 8.2.3.) Or steps have come to an end: the loss stands still in the second half,
-    though its gradient is a tenth of the first one at least, and longer steps get half as far again (a rate
-    that decays too fast).
+    though its gradient is a tenth of the first one at least, and longer steps get half as far again, or an
+    optimizer that begins anew a third (a rate that decays too fast). Or they never begin: all planned steps
+    are shorter than half of those that the optimizer's schedule comes to in ten times as many (a warm-up
+    that is longer than the training), and longer ones get further.
     """
     problem = probe.problem
     if not problem.has_step or probe.smaller_scale is not None or not np.isfinite(probe.run.end):
@@ -81,8 +84,9 @@ def step_too_small(probe: Probe) -> Iterator[Finding]:
     expected = max(run.drop * max(1.0, longer), *as_far, 0.0)
     best = probe.run_at(best_scale)
     first = abs(float(run.losses[0]))
-    is_over = best.drop > 1.5 * run.drop and _stands_still(probe)
+    is_over = _stands_still(probe) and (best.drop > 1.5 * run.drop or _goes_on(probe) > run.drop / 3)
     if not (best.drop > 0.05 * first and (is_over or expected < LITTLE * best.drop)):
+        yield from _warms_up(probe)
         return
     said = f"a rate of {float(problem.learning_rate) * best_scale:.2g}" if _is_plain(problem) else ""
     yield Finding(
@@ -94,6 +98,29 @@ def step_too_small(probe: Probe) -> Iterator[Finding]:
         said or f"steps {best_scale:g} times as long",
         scaled(problem, best_scale),
     )  # fmt: skip
+
+
+def _warms_up(probe: Probe) -> Iterator[Finding]:
+    """The optimizer's steps are still on their way to their length when the planned ones are over."""
+    problem = probe.problem
+    if problem.optimizer is None or problem.update or not problem.num_steps:
+        return
+    planned, seen = problem.num_steps, min(10 * problem.num_steps, MOST_STEPS)
+    if seen < 3 * planned or not probe.larger_scale > 1:
+        return
+    share = float(answers(problem.optimizer, probe.params, seen)[:planned].max())
+    if 0 < share < 0.5:
+        yield Finding(
+            "step-too-small", "warning",
+            {"steps": planned, f"longest, of those within {seen}": share},
+            f"the steps come to {share:.0%} of their length by the time the {planned} planned ones are over",
+            "a warm-up of a tenth of the steps, or more steps", scaled(problem, min(1 / share, 100.0)),
+        )  # fmt: skip
+
+
+def _goes_on(probe: Probe) -> float:
+    """By how much the loss falls again where the training begins anew from its end."""
+    return probe.trainer.run(params=probe.run.params).drop
 
 
 def rule_divides_by_zero(probe: Probe) -> Iterator[Finding]:

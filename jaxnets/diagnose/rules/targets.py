@@ -10,6 +10,7 @@ import numpy as np
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.heads import Head
 from jaxnets.diagnose.probe import Probe
+from jaxnets.diagnose.sides import with_targets
 
 SEVERAL = 3
 """Different values that a column of whole numbers needs; two are a yes or no."""
@@ -65,11 +66,23 @@ def labels_out_of_range(probe: Probe) -> Iterator[Finding]:
 
     A cross-entropy's gradient is a multiple of ``h(z) - t``; so what the loss takes for the target, t, is
     read off it. Fires where t leaves [0, 1] (labels -1 and 1, or 1 to 5, in a binary cross-entropy), where
-    several labels beyond the outputs mean nothing, NaN, or the class of another label, and where whole
-    numbers are compared with several outputs at once. (Bishop 4.3.4: one-hot targets.)
+    several labels beyond the outputs mean nothing, NaN, or the class of another label, where whole
+    numbers are compared with several outputs at once, and where the loss of a margin (a hinge) has no slope
+    at the rows of one class, but would with the other's negative. (Bishop 4.3.4: one-hot targets.)
     """
     head = probe.head
     if head is None or head.outputs is None:
+        return
+    side = probe.unseen_side
+    if side is not None and side.is_margin:
+        yield Finding(
+            "labels-out-of-range", "error",
+            {"targets": [side.value, side.other], "share of rows that the loss does not look at": side.share},
+            f"rows of target {side.value:g} have no loss, whatever is put out: "
+            f"it means {-side.other:g} and {side.other:g}",
+            f"give the classes as {-side.other:g} and {side.other:g}",
+            with_targets(probe.problem, side),
+        )  # fmt: skip
         return
     evidence = _unlike_one_hot(head) or _beyond_classes(probe, head)
     if evidence:
