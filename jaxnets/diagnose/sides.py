@@ -39,12 +39,12 @@ def unseen_side(problem: Problem, head: Head) -> Side | None:
         return None
     values = np.unique(targets)
     slopes = np.abs(head.slopes).max(axis=0).reshape(targets.shape)
-    if len(values) != 2 or outputs.size != targets.size or not np.isfinite(slopes).all():
+    if len(values) != 2 or not len(outputs) == outputs.size == targets.size or not np.isfinite(slopes).all():
         return None
-    for value, other in (values, values[::-1]):
+    for value, other in (values.tolist(), values[::-1].tolist()):
         if not slopes[targets == value].any() and (slopes[targets == other] > 0).all():
             share = float((targets == value).mean())
-            return Side(float(value), float(other), share, _is_margin(problem, head, value, other))
+            return Side(value, other, share, _is_margin(problem, head, value, other))
     return None
 
 
