@@ -52,7 +52,7 @@ def test_labels_in_another_order_are_found(seed):
     for moved, words in ((np.roll(labels, 1), "-1 rows"), (labels[::-1].copy(), "reversed")):
         (found,) = asked(labels_misaligned, problem(inputs, moved))
         assert found.severity == "error"
-        assert found.evidence[f"neighbours agree, labels {words}"] > 0.8
+        assert found.evidence[f"neighbours agree, targets {words}"] > 0.8
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -23,8 +23,8 @@ FAR = 6.0
 """An initial loss of so many times the uninformed one; raw inputs of some units give half of that."""
 FAR_WITHOUT_LINK = 10.0
 """Likewise where that is not known."""
-SMALLER = (0.3, 0.1, 0.03, 0.01)
-"""Scales of weights that are tried then."""
+SMALLER = (0.03, 0.01)
+"""Scales of weights whose loss is then that of knowing nothing."""
 FAR_OFF = 100.0
 """Likewise where values are predicted: outputs ten times as large as the targets."""
 
@@ -175,9 +175,9 @@ def initial_loss_off(probe: Probe) -> Iterator[Finding]:
     Measured against the loss at outputs of the last layer that are all zero: a cross-entropy of six times
     that means confident nonsense, which training has to undo first; of values a hundred times, since
     targets that are far from zero are no mistake of the initialisation. Where the loss does not compare
-    outputs with targets one by one (pairs of vectors over a temperature), it is ten times the smallest loss
-    that weights of 0.3, 0.1, 0.03 or 0.01 of their size give. (Goodfellow, Bengio & Courville 8.4; He et al.
-    2015.)
+    outputs with targets one by one (pairs of vectors over a temperature), it is ten times that of weights
+    of a hundredth of their size, if those of 0.03 give the same within a tenth. (Goodfellow, Bengio &
+    Courville 8.4; He et al. 2015.)
     """
     head = probe.head
     if head is None or head.link is None:
@@ -196,10 +196,9 @@ def initial_loss_off(probe: Probe) -> Iterator[Finding]:
 def _far_from_small(probe: Probe) -> Iterator[Finding]:
     """The same by the weights' scale, whatever the loss looks like inside."""
     loss = quick(lambda scale: probe.problem.loss(_shrunk(probe.params, scale), *probe.batch))
-    here, *smaller = (float(loss(scale)) for scale in (1.0, *SMALLER))
-    best = min(zip(smaller, SMALLER, strict=True))
-    if 0 < FAR_WITHOUT_LINK * best[0] < here:
-        yield _off(probe, here, best[0], f"loss with weights {best[1]:g} times as large", best[1])
+    here, small, tiny = (float(loss(scale)) for scale in (1.0, *SMALLER))
+    if 0 < FAR_WITHOUT_LINK * tiny < here and abs(small - tiny) < 0.1 * tiny:
+        yield _off(probe, here, tiny, f"loss with weights {SMALLER[1]:g} times as large", SMALLER[0])
 
 
 def _off(probe: Probe, here: float, uninformed: float, words: str, factor: float) -> Finding:
