@@ -56,6 +56,22 @@ def test_labels_in_another_order_are_found(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
+def test_values_in_another_order_are_found(seed):
+    """Rows that were cut at the wrong end; not values that nothing explains, nor those of the row before."""
+    generator = np.random.default_rng(seed)
+    inputs = generator.normal(size=(200, 3)).astype(np.float32)
+    values = np.sin(inputs @ np.ones((3, 1))).astype(np.float32)
+    assert not asked(labels_misaligned, problem(inputs, values))
+    (found,) = asked(labels_misaligned, problem(inputs[1:], values[:-1]))
+    assert found.severity == "error"
+    assert found.evidence["neighbours agree, targets -1 rows"] > 0.4
+    assert not asked(labels_misaligned, problem(inputs, generator.permutation(values)))
+    series = generator.normal(size=(204, 1)).astype(np.float32)
+    windows = np.concatenate([series[place : place + 200] for place in range(3)], axis=1)
+    assert not asked(labels_misaligned, problem(windows, series[3:203]))
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_labels_that_neighbours_do_not_share_may_be_right(seed):
     """A parity of independent bits, and noise that is learned by heart: rows do not cluster."""
     generator = np.random.default_rng(seed)

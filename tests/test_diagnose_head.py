@@ -89,6 +89,16 @@ def binary_of_logits(z, y):
     return optax.sigmoid_binary_cross_entropy(z, y).mean()
 
 
+def pairs(temperature):
+    """Each row's outputs are to be nearest to its own targets, among all."""
+
+    def loss(z, y):
+        scores = z[:, :3] @ y.T / temperature
+        return optax.softmax_cross_entropy_with_integer_labels(scores, jnp.arange(len(z))).mean()
+
+    return loss
+
+
 def asked(one, seed=0):
     probe = Probe(one, jax.random.key(seed))
     found = [finding for rule in RULES.values() for finding in rule(probe)]
@@ -132,6 +142,13 @@ FAULTS = {
     "numbers against one-vs-rest": ("labels-out-of-range", lambda: problem(
         binary, LABELS[:, None].astype(np.float32), out=jax.nn.sigmoid).replace(
             init=lambda key: problem(binary, ONE_HOT).init(key))),
+    "hinge of 0 and 1": ("labels-out-of-range", lambda: problem(
+        lambda z, y: jnp.maximum(0, 1 - y * z).mean(), YES)),
+    "half of a cross-entropy": ("loss-not-minimal-at-target", lambda: problem(
+        lambda p, y: -(y * jnp.log(p + 1e-7)).mean(), YES, out=jax.nn.sigmoid)),
+    "a row alone has no axis": ("single-batch-mismatch", lambda: problem(
+        squared, VALUES[:, 0], out=jnp.squeeze, num_outputs=1)),
+    "pairs at a low temperature": ("initial-loss-off", lambda: problem(pairs(1e-2), X)),
     "large weights": ("initial-loss-off", lambda: (lambda one: one.replace(
         init=lambda key: [30 * leaf for leaf in one.init(key)]))(problem(picked, LABELS))),
     "another network": ("predict-differs-from-loss", lambda: problem(squared, VALUES).replace(
@@ -181,6 +198,7 @@ HEALTHY = {
         lambda z, y: jnp.log1p(jnp.exp(-y * z)).mean(), 2 * YES - 1, predicted=jax.nn.sigmoid),
     "rare class, hinge": lambda: problem(
         lambda z, y: jnp.maximum(0, 1 - y * z).mean(), 2.0 * (VALUES > 1) - 1),
+    "pairs": lambda: problem(pairs(1.0), X),
     "counts": lambda: problem(
         lambda z, y: (jnp.exp(z) - y * z).mean(), np.round(np.exp(1 + VALUES)), predicted=jnp.exp),
     "two outputs for one value": lambda: problem(

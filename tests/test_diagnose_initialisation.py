@@ -65,6 +65,19 @@ def column_sums(params, x):
     return jax.nn.relu(normalised) @ params[1]["w"] + params[1]["b"]
 
 
+def gate(bias):
+    """A layer's units, let through by another's sigmoid."""
+    opened = lambda w, x: jax.nn.sigmoid(x @ w[1]["w"] + bias)  # noqa: E731
+    let_through = lambda w, x: (jnp.tanh(x @ w[0]["w"]) * opened(w, x)) @ w[2]["w"]  # noqa: E731
+
+    def init(key):
+        first, second = jax.random.split(key)
+        value, head = start(first, (6, 16, 2), None, 0.0)
+        return [value, start(second, (6, 16), None, 0.0)[0], head]
+
+    return network(init=init, predict=let_through)
+
+
 def one_key(key, num):
     return jnp.stack([key] * num)
 
@@ -159,6 +172,7 @@ FAULTS = {
     "large weights": (flow.exploding_gradient, network((6, *[32] * 4, 2), scale=1.0)),
     "forgets": (flow.vanishing_gradient, recurrent(0.1)),
     "rounds": (gradient.frozen_parameters, network((6, 16, 2), lambda z: jnp.round(jax.nn.relu(z)))),
+    "shut gate": (initialisation.saturated_units, gate(-15.0)),
     "intercept": (
         architecture.missing_bias,
         network((6, 2), predict=lambda w, x: x @ w[0]["w"], data=(X, Y + 5)),
@@ -172,6 +186,7 @@ HEALTHY = {
     "autoencoder": network((6, 2, 6), lambda z: z, data=(X, X), learning_rate=0.1),
     "no bias needed": network((6, 2), predict=lambda w, x: x @ w[0]["w"], learning_rate=0.1),
     "remembers": recurrent(0.9),
+    "half open gate": gate(-1.0),
     "experts": gated(jax.random.split),
     "heads": both_heads(jax.random.split),
     "smooth threshold": threshold(lambda d: jax.nn.sigmoid(5 * d)),

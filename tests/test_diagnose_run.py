@@ -94,6 +94,20 @@ def overfitted():
     return rows.replace(optimizer=optax.adam(0.05), learning_rate=None, num_steps=300, batch_size=None)
 
 
+def narrow_bottleneck(scale):
+    """An autoencoder from small weights, with the mean in its biases: two zeros multiply each other."""
+
+    def init(key):
+        first, second = jax.random.split(key)
+        return [
+            scale * jax.random.normal(first, (5, 4)), scale * jax.random.normal(second, (4, 5)), jnp.zeros(5)
+        ]  # fmt: skip
+
+    decoded = lambda w, x: jnp.tanh(x @ w[0]) @ w[1] + w[2]  # noqa: E731
+    mean = lambda w, x, y: ((decoded(w, x) - y) ** 2).mean()  # noqa: E731
+    return Problem(init, decoded, mean, (X, X + 2), learning_rate=0.5, num_steps=50)
+
+
 FAULTS = {
     "rate": (step.step_too_large, CLASSES.replace(learning_rate=300.0)),
     "momentum": (
@@ -129,6 +143,27 @@ FAULTS = {
         REGRESSION.replace(data=(STEEP, LINE - X[:, :1] / 3), learning_rate=0.004, num_steps=4),
     ),
     "noise": (run.overfitting, overfitted()),
+    "warm-up without end": (
+        step.step_too_small,
+        CLASSES.replace(
+            optimizer=optax.sgd(optax.linear_schedule(0.0, 0.3, 5000)), learning_rate=None, num_steps=200
+        ),
+    ),
+    "decays within a few steps": (
+        step.step_too_small,
+        CLASSES.replace(
+            optimizer=optax.sgd(optax.cosine_decay_schedule(0.3, 6)), learning_rate=None, num_steps=400
+        ),
+    ),
+    "no friction": (
+        run.oscillating,
+        REGRESSION.replace(optimizer=optax.sgd(0.05, momentum=0.995), learning_rate=None, num_steps=300),
+    ),
+    "jumps": (
+        run.oscillating,
+        REGRESSION.replace(optimizer=optax.adam(0.4), learning_rate=None, batch_size=1, num_steps=400),
+    ),
+    "stays at the mean": (run.plateau, narrow_bottleneck(1e-12)),
 }  # fmt: skip
 HEALTHY = {
     "classes": CLASSES,
@@ -140,6 +175,10 @@ HEALTHY = {
     "decays in time": CLASSES.replace(
         optimizer=optax.sgd(optax.cosine_decay_schedule(0.3, 100)), learning_rate=None, num_steps=100
     ),
+    "friction": REGRESSION.replace(
+        optimizer=optax.sgd(0.05, momentum=0.9), learning_rate=None, num_steps=300
+    ),
+    "away from the mean": narrow_bottleneck(0.3),
 }  # fmt: skip
 
 
@@ -182,6 +221,21 @@ def test_a_network_that_stays_where_it_is_is_on_a_plateau():
     flat = CLASSES.replace(loss=lambda w, x, y: 1e-8 * cross_entropy(w, x, y))
     (finding,) = run.plateau(Probe(flat, jax.random.key(0)))
     assert abs(finding.evidence["fall of the loss"]) < 0.01 * finding.evidence["of 32 rows by Adam"]
+
+
+def test_steps_that_forget_are_those_of_gradient_descent_where_the_loss_rises():
+    """In one dimension, momentum swings around the minimum; forgotten, it stays there."""
+    bowl = lambda w, x, y: 0.5 * w**2 + 0 * x.sum() + 0 * y.sum()  # noqa: E731
+    swings = Problem(
+        lambda key: jnp.ones(()), lambda w, x: w * x, bowl, (X[:, 0], X[:, 0]),
+        optimizer=optax.sgd(0.01, momentum=0.999), num_steps=200,
+    )  # fmt: skip
+    trainer = Trainer(swings, jnp.ones(()))
+    swung, forgot = trainer.run(), trainer.run(restarts=True)
+    assert np.diff(swung.losses).max() > 0.2
+    assert forgot.end < 1e-3
+    again = trainer.run(params=jnp.float32(3.0))
+    assert again.losses[0] == pytest.approx(4.5)
 
 
 def test_a_step_that_is_undone_by_the_next_oscillates():

@@ -24,6 +24,8 @@ USUAL_STEPS = 10_000
 """That are taken to be planned where it is not said."""
 LITTLE = 0.1
 """Share of what longer steps reach that the planned ones must reach; of the gradient, that is left."""
+AGAIN = 5
+"""How often a training is begun anew from its end."""
 STILL = 1e-3
 """Share of a fall by which a loss that stands still may change."""
 
@@ -70,9 +72,9 @@ def step_too_small(probe: Probe) -> Iterator[Finding]:
     cut into steps, so that a plateau that the planned steps get over is none. (Goodfellow, Bengio &
     Courville, Deep Learning, 8.2.3.) Or steps have come to an end: the loss stands still in the second half,
     though its gradient is a tenth of the first one at least, and longer steps get half as far again, or an
-    optimizer that begins anew a third (a rate that decays too fast). Or they never begin: all planned steps
-    are shorter than half of those that the optimizer's schedule comes to in ten times as many (a warm-up
-    that is longer than the training), and longer ones get further.
+    optimizer that begins anew some times a third (a rate that decays too fast). Or they never begin: all
+    planned steps are shorter than half of those that the optimizer's schedule comes to in ten times as many
+    (a warm-up that is longer than the training), and longer ones get further.
     """
     problem = probe.problem
     if not problem.has_step or probe.smaller_scale is not None or not np.isfinite(probe.run.end):
@@ -119,8 +121,11 @@ def _warms_up(probe: Probe) -> Iterator[Finding]:
 
 
 def _goes_on(probe: Probe) -> float:
-    """By how much the loss falls again where the training begins anew from its end."""
-    return probe.trainer.run(params=probe.run.params).drop
+    """By how much the loss falls again where the training begins anew from its end, some times."""
+    run = probe.run
+    for _ in range(AGAIN):
+        run = probe.trainer.run(params=run.params)
+    return probe.run.end - run.end
 
 
 def rule_divides_by_zero(probe: Probe) -> Iterator[Finding]:
