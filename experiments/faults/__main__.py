@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 import pathlib
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 import tyro
 from rich.box import SIMPLE
@@ -33,6 +36,8 @@ class Options:
     """Only the faults."""
     healthy: bool = False
     """Only the healthy problems."""
+    workers: int = 1
+    """Processes; several get more done, but each diagnosis takes longer."""
 
 
 def main(arguments: list[str]) -> int:
@@ -40,6 +45,7 @@ def main(arguments: list[str]) -> int:
     try:
         wanted = command.parse_or_refuse(Options, USAGE, Options.__doc__, arguments)
         check.count("--seeds", wanted.seeds, 1)
+        check.count("--workers", wanted.workers, 1, 1000)
         return _score(wanted)
     except check.InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -52,14 +58,12 @@ def _score(wanted: Options) -> int:
     from experiments.faults import _healthy, _score
 
     names = _chosen(wanted, _fault.names(), list(_healthy.PROBLEMS))
-    command.configure("float32")
+    cases = [(name, seed) for seed in range(wanted.seeds) for name in names]
     judged = []
-    with _report.progress_line(Console(stderr=True), len(names) * wanted.seeds) as (report, finish):
-        for seed, name in ((seed, name) for seed in range(wanted.seeds) for name in names):
-            report(name, len(judged) / (len(names) * wanted.seeds), {})
-            fault = _fault.load(name) if name in _fault.names() else None
-            problem = fault.broken() if fault else _healthy.PROBLEMS[name]()
-            judged.append(_score.judge(name, problem, seed=seed, fault=fault))
+    with _report.progress_line(Console(stderr=True), len(cases)) as (report, finish):
+        for name, found in _reported(cases, wanted.workers):
+            judged.append(_score.judged(name, found))
+            report(name, len(judged) / len(cases), {})
             finish("  ".join(judged[-1].cells))
     for view in _views(judged):
         _report.show(view)
@@ -68,6 +72,20 @@ def _score(wanted: Options) -> int:
     if not wanted.names and wanted.broken == wanted.healthy:
         _report.write(RESULTS, _score.markdown(judged, _report.machine()).encode())
     return 0
+
+
+def _reported(cases: list[tuple[str, int]], num_workers: int) -> Iterator[tuple[str, Any]]:
+    """Names with what is said of them, by this process or by several."""
+    from experiments.faults import _score
+
+    if num_workers == 1:
+        command.configure("float32")
+        yield from ((name, _score.reported(name, seed)) for name, seed in cases)
+        return
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(num_workers, spawned, command.configure, ("float32",)) as pool:
+        names, seeds = zip(*cases, strict=True)
+        yield from zip(names, pool.map(_score.reported, names, seeds), strict=True)
 
 
 def _chosen(wanted: Options, faults: list[str], healthy: list[str]) -> list[str]:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from experiments.faults import _fault, _healthy
 from experiments.faults._fault import Fault
-from jaxnets.diagnose import Finding, Problem, Report, diagnose
+from jaxnets.diagnose import Finding, Report, diagnose
 
 FAULT_COLUMNS = ("fault", "expected", "found first", "place", "proved", "seconds")
 HEALTHY_COLUMNS = ("healthy problem", "false alarms", "seconds")
@@ -56,19 +57,28 @@ class Judged(NamedTuple):
         return self.name, self.fault.rule, first, str(self.place or "none"), proved, seconds
 
 
-def judge(name: str, problem: Problem, *, seed: int, fault: Fault | None = None) -> Judged:
-    """Diagnoses a problem; compiled programs are thrown away after it, so that memory does not grow."""
+def reported(name: str, seed: int) -> Report:
+    """What is said of a fault or a healthy problem; it holds no functions, so another process may make it.
+
+    Compiled programs are thrown away after it, so that memory does not grow.
+    """
+    problem = _fault.load(name).broken() if name in _fault.names() else _healthy.PROBLEMS[name]()
     report = diagnose(problem, jax.random.key(seed))
     slim = tuple(finding._replace(repaired=None) for finding in report.findings)
     jax.clear_caches()
     gc.collect()
-    return Judged(name, report._replace(findings=slim), fault)
+    return report._replace(findings=slim, probe=None)
 
 
-def summary(judged: list[Judged]) -> list[tuple[str, str]]:
+def judged(name: str, report: Report) -> Judged:
+    """The report beside what is known of the problem."""
+    return Judged(name, report, _fault.load(name) if name in _fault.names() else None)
+
+
+def summary(found: list[Judged]) -> list[tuple[str, str]]:
     """What was measured, and the figure."""
-    faults = [one for one in judged if one.fault]
-    healthy = [one for one in judged if not one.fault]
+    faults = [one for one in found if one.fault]
+    healthy = [one for one in found if not one.fault]
     return [*(_of_faults(faults) if faults else ()), *(_of_healthy(healthy) if healthy else ())]
 
 
@@ -98,21 +108,21 @@ def _share(found: list[bool]) -> str:
     return f"{sum(found)} of {len(found)} ({sum(found) / len(found):.1%})" if found else "none"
 
 
-def _seconds(judged: list[Judged]) -> str:
-    seconds = [one.report.seconds for one in judged]
+def _seconds(found: list[Judged]) -> str:
+    seconds = [one.report.seconds for one in found]
     return f"{np.median(seconds):.1f}, {np.max(seconds):.1f}"
 
 
-def skipped(judged: list[Judged]) -> dict[str, str]:
+def skipped(found: list[Judged]) -> dict[str, str]:
     """Rules that raised, each with a problem and the reason."""
-    found: dict[str, str] = {}
-    for one in judged:
+    reasons: dict[str, str] = {}
+    for one in found:
         for rule, reason in one.report.skipped.items():
-            found.setdefault(rule, f"{one.name}: {reason}")
-    return found
+            reasons.setdefault(rule, f"{one.name}: {reason}")
+    return reasons
 
 
-def markdown(judged: list[Judged], machine: str) -> str:
+def markdown(found: list[Judged], machine: str) -> str:
     """RESULTS.md."""
     parts = [
         "# How well faults are found",
@@ -120,9 +130,9 @@ def markdown(judged: list[Judged], machine: str) -> str:
         " diagnosed. *place*: of the first finding that names the cause; a fault is detected if there is"
         " an error or a warning, and any on a healthy problem is a false alarm.",
         machine,
-        _table(("measured", "figure"), summary(judged)),
-        _table(FAULT_COLUMNS, [one.cells for one in judged if one.fault]),
-        _table(HEALTHY_COLUMNS, [one.cells for one in judged if not one.fault]),
+        _table(("measured", "figure"), summary(found)),
+        _table(FAULT_COLUMNS, [one.cells for one in found if one.fault]),
+        _table(HEALTHY_COLUMNS, [one.cells for one in found if not one.fault]),
     ]
     return "\n\n".join(parts) + "\n"
 
