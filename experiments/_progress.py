@@ -15,7 +15,7 @@ from experiments._report import live_line
 from jaxnets import status
 from jaxnets.sweep.pictures import spaced
 from jaxnets.sweep.records import Arrays
-from jaxnets.sweep.results import STOPPED, joined, last_numbers
+from jaxnets.sweep.results import STOPPED, in_the_end, joined
 
 PAUSE, PLAIN_PAUSE = 0.25, 1.0
 """Seconds between two changes of the progress line; between two plain lines where nobody watches."""
@@ -41,7 +41,7 @@ class News:
             found = [arrays for arrays in chunks if name in arrays]
             if found:
                 codes, numbers = joined(found, "status"), joined(found, name)
-                numbers = last_numbers(numbers) if numbers.ndim > 1 else numbers
+                numbers = in_the_end(numbers, joined(found, "history/loss")) if numbers.ndim > 1 else numbers
                 is_ranked = np.isfinite(numbers) & (codes != status.DIVERGED) & (codes != STOPPED)
                 self.best = self.better.reduce(numbers, initial=self.best, where=is_ranked)
 

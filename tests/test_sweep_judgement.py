@@ -11,6 +11,7 @@ from jaxnets.sweep.held import Held
 from jaxnets.sweep.lanes import Layout
 from jaxnets.sweep.part import Part
 from jaxnets.sweep.plan import Plan
+from jaxnets.sweep.results import in_the_end
 from jaxnets.sweep.space import Space
 
 GRID = sweep.Grid(learning_rate=[0.1, 0.2, 0.3, 0.4])
@@ -40,6 +41,15 @@ def holding(*runs):
 )
 def test_a_cell_is_judged_by_its_last_finite_number_and_not_at_all_if_it_diverged(code, losses, value):
     np.testing.assert_equal(holding((code, losses)).value(0, "loss"), value)
+
+
+def test_a_metric_that_is_nan_in_the_end_has_no_number():
+    """A precision where nothing is predicted positive any more: what it was before is not its result."""
+    held = holding((status.OK, [3, 2, 1]))
+    held.rows[0]["entry/precision"] = np.array([[1, 1, np.nan]], np.float32)
+    np.testing.assert_equal(held.value(0, "precision"), np.nan)
+    values, losses = np.array([[1, np.nan, np.nan], [1, 2, 2]]), np.array([[3, 2, np.nan]] * 2)
+    np.testing.assert_equal(in_the_end(values, losses), [np.nan, 2])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from jaxnets import sweep
 from jaxnets.check import InputError
 from jaxnets.sweep import engine
 from jaxnets.sweep.lanes import Layout, layouts_in
-from jaxnets.sweep.store import Store
+from jaxnets.sweep.store import Store, differences
 
 MANIFEST = {"sweep": "abc", "seeds": [0, 1], "versions": {"jax": "1"}}
 
@@ -125,6 +125,14 @@ def test_a_layout_that_cannot_be_is_refused(tmp_path, name, number):
     Store(tmp_path, MANIFEST | {"parts": {"0": layout | {name: number}}}, fresh=True).close()
     with pytest.raises(InputError, match="no manifest of a sweep; start afresh"):
         layouts_in(tmp_path, 1)
+
+
+def test_of_long_values_the_place_is_shown_where_they_differ():
+    rates = [[number / 100] for number in range(40)]
+    (line,) = differences({"points": rates}, {"points": [*rates[:-1], [7.0]]})
+    assert "[0.39]]" in line.partition(", is ")[0]
+    assert "[7.0]]" in line.partition(", is ")[2]
+    assert len(line) < 160
 
 
 def test_a_manifest_that_is_none_is_refused(tmp_path):

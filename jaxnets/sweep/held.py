@@ -15,6 +15,7 @@ from jaxnets.sweep.engine import arrays_of, record_of
 from jaxnets.sweep.part import Part
 from jaxnets.sweep.plan import Plan
 from jaxnets.sweep.records import Arrays
+from jaxnets.sweep.results import in_the_end
 from jaxnets.sweep.store import Store
 
 
@@ -53,13 +54,11 @@ class Held:
         self.rows = {cell: self.rows[parent] for cell, parent in enumerate(parents.tolist())}
 
     def value(self, position: int, metric: str) -> float:
-        """The last number of a metric; NaN of a cell that has diverged."""
+        """A metric's number in the end; NaN of a cell that has diverged."""
         arrays = self.rows[position]
         if int(arrays["status"][0]) == status.DIVERGED:
             return math.nan
-        known = arrays[f"entry/{metric}"][0]
-        known = known[np.isfinite(known)]  # one that has converged has no later losses
-        return float(known[-1]) if len(known) else math.nan
+        return float(in_the_end(arrays[f"entry/{metric}"], arrays["entry/loss"])[0])
 
     def records(self, part: Part, positions: np.ndarray, code: int | None = None) -> Iterator[Arrays]:
         """What is kept of cells that made all steps; or of those that end here, with their status."""

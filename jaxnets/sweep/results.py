@@ -64,7 +64,7 @@ class SweepResult:
             for name in names
             if name.startswith("history/")
         }
-        columns |= {name: last_numbers(values) for name, values in history.items()}
+        columns |= {name: in_the_end(values, history["loss"]) for name, values in history.items()}
         columns |= {
             name.partition("/")[2]: joined(chunks, name)[order] for name in names if name.startswith("final/")
         }
@@ -195,10 +195,15 @@ def joined(chunks: list[Arrays], name: str) -> np.ndarray:
     return np.concatenate(full)
 
 
-def last_numbers(values: np.ndarray) -> np.ndarray:
-    """The last number of each history."""
-    known = ~np.isnan(values)
-    place = values.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+def in_the_end(values: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    """Each history's number at the last entry that its run came to, which is the last one with a loss.
+
+    >>> nan = float("nan")
+    >>> in_the_end(np.array([[1.0, nan, nan], [1.0, 2.0, 2.0]]), np.array([[3.0, 2.0, nan], [3.0, 2.0, nan]]))
+    array([nan,  2.])
+    """
+    known = np.isfinite(losses)
+    place = losses.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
     return np.where(known.any(axis=1), values[np.arange(len(values)), place], np.nan)
 
 

@@ -14,6 +14,8 @@ from jaxnets.sweep.records import Arrays
 
 OURS = re.compile(r"\.?\d{6,}\.(chunk|part)(\.\d+)?")
 """Names of the files in the folder of chunks."""
+MOST_LETTERS = 60
+"""Of a value that is named."""
 ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """How addresses begin (``gs://``, also as a path, with one slash); one letter is a drive."""
 
@@ -225,10 +227,18 @@ def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> l
         if isinstance(here, dict) and isinstance(there, dict):
             lines += differences(here, there, f"{prefix}{name}.")
         elif here != there:
-            lines.append(f"{prefix}{name} was {_short(here)}, is {_short(there)}")
+            lines.append(f"{prefix}{name} {_changed(here, there)}")
     return lines
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _changed(here: Any, there: Any) -> str:
+    """Both values, from the first place on at which they differ, if they are long."""
+    was, now = json.dumps(here), json.dumps(there)
+    same = next((place for place, pair in enumerate(zip(was, now, strict=False)) if len({*pair}) > 1), 0)
+    start = max(0, same - 20) if max(len(was), len(now)) > MOST_LETTERS else 0
+    return f"was {_from(was, start)}, is {_from(now, start)}"
+
+
+def _from(text: str, start: int) -> str:
+    end = start + MOST_LETTERS
+    return f"{'...' * bool(start)}{text[start:end]}{'...' * (len(text) > end)}"
