@@ -24,6 +24,13 @@ from jaxnets.sweep.plan import laid_out_like
 GRID = Grid(learning_rate=[0.01, 0.1, 0.2])
 
 
+@pytest.mark.parametrize("num_steps", [0, -5])
+def test_a_length_is_one_at_least(num_steps):
+    trial = base.TRIAL._replace(hparams=Lengths(), learner=of_lengths)
+    with pytest.raises(InputError, match=f"num_steps = {num_steps}"):
+        sweep.plan(trial, Grid(num_steps=[num_steps, 40]))
+
+
 @pytest.fixture(scope="module")
 def planned():
     return sweep.plan(base.TRIAL, GRID, lanes=2, chunk_size=2)

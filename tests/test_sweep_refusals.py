@@ -74,6 +74,24 @@ def test_what_cannot_be_run_is_refused(refuse, message):
     assert message in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({"own": np.ones(1)}, "evaluate: 'own' is an array of shape (1,), allowed is a number"),
+        ({"own": "good"}, "evaluate: 'own' is 'good', allowed is a number"),
+        ({"": 1.0}, "evaluate gave {'': 1.0}, allowed is a dict of numbers by name"),
+        (None, "evaluate gave None, allowed is a dict of numbers by name"),
+        ({"loss": 1.0}, "evaluate: 'loss' is a column of the table"),
+    ],
+)
+def test_what_no_table_can_hold_is_refused_before_a_chunk_is_kept(found, message, tmp_path):
+    trial = base.TRIAL._replace(evaluate=lambda learner, state, dataset: found)
+    with pytest.raises(InputError) as refusal:
+        sweep.run(sweep.plan(trial, Grid(learning_rate=[0.1]), lanes=1), tmp_path)
+    assert message in str(refusal.value)
+    assert not [*(tmp_path / "chunks").glob("*.chunk")]
+
+
 def test_a_sweep_that_is_shared_is_not_begun_afresh(tmp_path):
     """Else one that came later would remove what the first has finished."""
     with pytest.raises(InputError, match="share and fresh, allowed is one of them"):

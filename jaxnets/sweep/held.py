@@ -11,7 +11,7 @@ from jaxnets import status
 from jaxnets.check import InputError
 from jaxnets.sweep import sound
 from jaxnets.sweep import way as ways
-from jaxnets.sweep.engine import arrays_of, record_of
+from jaxnets.sweep.ended import arrays_of, record_of
 from jaxnets.sweep.part import Part
 from jaxnets.sweep.plan import Plan
 from jaxnets.sweep.records import Arrays

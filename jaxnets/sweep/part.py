@@ -192,6 +192,8 @@ def _of_all(settings: Any, hparams: Any, dataset: Dataset) -> Any:
             raise InputError(
                 "num_steps is traced, so evaluate_every is needed: entries of all runs are alike"
             )
+        for number in (hparams.num_steps.min(), hparams.num_steps.max()):
+            check.count("num_steps", int(number), 1, 2**31 - 1)
         settings = settings._replace(num_steps=int(hparams.num_steps.max()))
     if not hasattr(hparams, "batch_size"):
         return settings

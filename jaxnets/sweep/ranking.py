@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,8 +15,12 @@ from jaxnets.types import Int
 if TYPE_CHECKING:
     import pandas as pd
 
-LOW = {"loss", "error", "errors", "mse", "rmse", "mae", "nll", "perplexity", "deviance", "gap"}
-"""Words in the names of metrics of which small is good."""
+LOW = {
+    "loss", "losses", "logloss", "error", "errors", "mse", "rmse", "mae", "mape", "msle", "nll", "perplexity",
+    "deviance", "gap", "crossentropy", "brier", "cost", "costs", "kl", "divergence", "regret", "residual",
+    "mistakes", "wer", "cer", "bpc", "bce", "elapsed", "seconds",
+}  # fmt: skip
+"""Words in the names of metrics of which small is good, and ``cross_entropy``."""
 
 
 class Best(NamedTuple):
@@ -91,12 +97,13 @@ def ranked(columns: Arrays, names: tuple[str, ...], metric: str, *, lowest: bool
 
 
 def is_better_low(metric: str) -> bool:
-    """Whether small is good, by a metric's name: it is a loss or an error.
+    """Whether small is good, by a metric's name: it is a loss or an error, however it is written.
 
-    >>> is_better_low("valid_loss"), is_better_low("glossiness")
-    (True, False)
+    >>> [is_better_low(name) for name in ("valid_loss", "RMSE", "CrossEntropy", "glossiness", "entropy")]
+    [True, True, True, False, False]
     """
-    return bool(LOW & set(metric.split("_")))
+    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", metric)]
+    return bool(LOW & {*words, *map("".join, itertools.pairwise(words))})
 
 
 def over_seeds(
