@@ -216,6 +216,22 @@ def test_what_cannot_tell_rows_apart_cannot_memorise_them():
     assert finding.evidence["share of labels right"] < 0.7
 
 
+def test_the_numbers_of_a_density_are_no_values():
+    """Two branches of a square root: neither mean goes with the target, whose density is learned well."""
+    sides = np.where(np.arange(60) % 2 == 0, 1, -1)[:, None] * np.sqrt(1 + X[:, :1] ** 2)
+
+    def surprise(params, x, y):
+        logit, *means, width = jnp.split(forward(params, x), 4, axis=1)
+        weights = jax.nn.log_sigmoid(jnp.concatenate([logit, -logit], axis=1))
+        squares = jnp.square((y - jnp.concatenate(means, axis=1)) * jnp.exp(-width))
+        return -jax.nn.logsumexp(weights - squares / 2 - width, axis=1).mean()
+
+    mixture = Problem(
+        partial(start, size=1, num_outputs=4), forward, surprise, (X[:, :1], sides), learning_rate=0.05
+    )
+    assert not [*run.cannot_overfit_a_batch(Probe(mixture, jax.random.key(0)))]
+
+
 def test_a_network_that_stays_where_it_is_is_on_a_plateau():
     """Hardly a slope to follow, at steps of any length; Adam divides by what there is."""
     flat = CLASSES.replace(loss=lambda w, x, y: 1e-8 * cross_entropy(w, x, y))

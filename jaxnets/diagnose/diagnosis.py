@@ -58,7 +58,10 @@ def diagnose(problem: Problem, key: jax.Array, *, mute: Collection[str] = (), pr
             skipped[name] = _line(error)
     findings = ordered(findings)
     if proves:
-        findings = proved(problem, findings, key)
+        most_steps = (
+            probe.trainer.most_steps if problem.has_step and any(one.repaired for one in findings) else 0
+        )
+        findings = proved(problem, findings, key, most_steps=most_steps)
     return Report(tuple(findings), time.perf_counter() - begun, skipped, None if problem.unasked else probe)
 
 

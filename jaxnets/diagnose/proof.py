@@ -14,20 +14,26 @@ from jaxnets.diagnose.problem import Problem, some_rows
 from jaxnets.types import Array
 
 NUM_STEPS = 100
-"""Of a short training, unless the problem plans fewer."""
+"""Of a short training at least, unless the problem plans fewer."""
 MOST_ROWS = 512
 """By which a loss is compared in the end."""
 
 
-def proved(problem: Problem, findings: Sequence[Finding], key: jax.Array) -> list[Finding]:
+def proved(
+    problem: Problem, findings: Sequence[Finding], key: jax.Array, *, most_steps: int = NUM_STEPS
+) -> list[Finding]:
     """The findings with proofs, where they have a repaired problem whose steps are known.
 
     All of them are trained side by side in one program, the problem as it is among them.
+
+    Args:
+        most_steps: that can be afforded.
     """
     repairs = {place: one.repaired for place, one in enumerate(findings) if _can_step(one.repaired)}
     if not repairs or not _can_step(problem):
         return [*findings]
-    num_steps = min(NUM_STEPS, problem.num_steps or NUM_STEPS)
+    most_steps = max(NUM_STEPS, most_steps)
+    num_steps = min(most_steps, problem.num_steps or most_steps)
     (_, before), *others = losses_after([problem, *repairs.values()], key, num_steps)
     proofs = {
         place: Proof(before, after, num_steps, start if _is_other(problem, repaired) else None)

@@ -95,9 +95,10 @@ def cannot_overfit_a_batch(probe: Probe) -> Iterator[Finding]:
     Asked of networks with a hidden layer or a loop: less than 0.7 of the labels have the largest output, or
     less than a fifth of the targets' variance is explained; not where the loss fell to a tenth (then another
     function is minimised than predicts, as with statistics of the batch). A model with fewer params than
-    numbers to memorise must explain a hundredth; one so large that a hundred steps take too long,
-    nothing. (Goodfellow, Bengio & Courville, Deep Learning, section 11.5: fit a tiny data set; a failure
-    shows a defect of the software.)
+    numbers to memorise must explain a hundredth; of one with more outputs than targets (the numbers of a
+    density) the loss must fall by a tenth; of one so large that a hundred steps take too long, nothing is
+    asked. (Goodfellow, Bengio & Courville, Deep Learning, section 11.5: fit a tiny data set; a failure shows
+    a defect of the software.)
     """
     fit, flow = probe.fit, probe.flow
     if fit.run.num_steps < FEWEST_TO_MEMORISE:
@@ -112,6 +113,8 @@ def cannot_overfit_a_batch(probe: Probe) -> Iterator[Finding]:
         least = LITTLE_EXPLAINED if num_params >= _targets(fit).size else NOTHING_EXPLAINED
         fails, measured = explained < least, {"variance explained": explained}
     first = float(fit.run.losses[0])
+    if labels is None and fit.outputs.size > _targets(fit).size:  # a density's numbers, not values
+        fails = fails and not fit.run.drop > MEMORISED * abs(first)
     if fails and not 0 <= fit.run.end < MEMORISED * first:
         yield Finding(
             "cannot-overfit-a-batch", "warning",
