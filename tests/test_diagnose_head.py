@@ -245,5 +245,5 @@ def test_another_head_brings_the_loss_down(fault):
     """Both are judged by the repaired problem's loss: two losses of two heads cannot be compared."""
     broken = FAULTS[fault][1]()
     repaired = asked(broken)[0].repaired
-    ((start, end),) = losses_after([repaired], jax.random.key(0), 100)
+    ((start, end),) = losses_after([repaired], jax.random.key(0), [100])
     assert end < 0.7 * start

@@ -22,14 +22,16 @@ class Proof(NamedTuple):
     Attributes:
         before: the loss in the end, as written; NaN where it diverged.
         after: likewise, with the remedy.
-        num_steps: that both made.
+        num_steps: that both made, or the remedied one where more are the remedy.
         start: the remedied loss before the first step, where it is another loss; None where it is the same.
+        scale: by which the remedied one's steps are multiplied; ``before`` is the best of several then.
     """
 
     before: float
     after: float
     num_steps: int
     start: float | None = None
+    scale: float = 1.0
 
     @property
     def helps(self) -> bool:
@@ -114,12 +116,13 @@ class Report(NamedTuple):
             lines += [f"{finding.severity.upper():8} {finding.rule}: {finding.message}"]
             lines += [f"{'':9}measured: {numbers}"] * bool(numbers) + [f"{'':9}remedy: {finding.remedy}"]
             if finding.proof:
-                before, after, num_steps, start = finding.proof
+                before, after, num_steps, start, scale = finding.proof
                 word = "proved" if finding.proof.helps else "did not help"
                 way = f"loss {before:.4g}, with the remedy {after:.4g}"
                 if start is not None:
                     way = f"another loss, {start:.4g} before and {after:.4g} after its training"
-                lines.append(f"{'':9}{word}: {way}, in {num_steps} steps")
+                longer = f" {scale:g} times as long" * (scale != 1)
+                lines.append(f"{'':9}{word}: {way}, in {num_steps} steps{longer}")
         return "\n".join(lines)
 
 

@@ -27,7 +27,7 @@ class Flow(NamedTuple):
         deltas: the gradient by what comes out of each layer.
         inside: layers within loops, in the last step that is followed.
         times: the lengths of the gradient by what goes into each loop, from its first step to its last.
-        biased: numbers of the layers to whose outputs params are added.
+        biased: numbers of the layers to whose outputs params are added, with the numbers of their leaves.
         gates: factors by which what comes from another layer is multiplied, with their slopes.
     """
 
@@ -36,7 +36,7 @@ class Flow(NamedTuple):
     deltas: list[Array]
     inside: list[Layer]
     times: list[np.ndarray]
-    biased: frozenset[int]
+    biased: dict[int, frozenset[int]]
     gates: list[tuple[Array, Array]]
 
     @property
@@ -99,7 +99,7 @@ def follower(loss: Callable, params: PyTree, *rows: Any) -> Callable[[PyTree], F
             [_filled(layer, found) for layer, found in zip(trace.inside, inside, strict=True)],
             [_by_time(delta, kind.is_reversed)
              for delta, kind in zip(deltas, kinds, strict=True) if kind.is_loop],
-            frozenset(trace.biased),
+            trace.biased,
             gates,
         )  # fmt: skip
 

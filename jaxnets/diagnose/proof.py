@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -11,10 +11,13 @@ import numpy as np
 
 from jaxnets.diagnose.finding import Finding, Proof
 from jaxnets.diagnose.problem import Problem, some_rows
+from jaxnets.diagnose.training import scaled
 from jaxnets.types import Array
 
 NUM_STEPS = 100
 """Of a short training at least, unless the problem plans fewer."""
+SCALES = (0.1, 1.0, 10.0, 100.0)
+"""By which steps are multiplied, of the problem and of the repair alike, where that alone is no help."""
 MOST_ROWS = 512
 """By which a loss is compared in the end."""
 
@@ -33,21 +36,68 @@ def proved(
     if not repairs or not _can_step(problem):
         return [*findings]
     most_steps = max(NUM_STEPS, most_steps)
-    num_steps = min(most_steps, problem.num_steps or most_steps)
-    (_, before), *others = losses_after([problem, *repairs.values()], key, num_steps)
-    proofs = {
-        place: Proof(before, after, num_steps, start if _is_other(problem, repaired) else None)
-        for (place, repaired), (start, after) in zip(repairs.items(), others, strict=True)
-        if after is not None and before is not None
+    proofs = _compared(problem, repairs, key, most_steps)
+    without = {
+        place: repairs[place] for place, proof in proofs.items() if not proof.helps and proof.start is None
     }
+    for place, proof in _at_other_steps(problem, without, key, most_steps).items():
+        proofs[place] = proof
     return [one._replace(proof=proofs.get(place)) for place, one in enumerate(findings)]
 
 
+def _compared(
+    problem: Problem, repairs: dict[int, Problem], key: jax.Array, most_steps: int
+) -> dict[int, Proof]:
+    """Of each repair, its loss and that of the problem, with the steps as they are."""
+    trained = [problem, *repairs.values()]
+    nums_steps = [min(most_steps, one.num_steps or most_steps) for one in trained]
+    (_, before), *others = losses_after(trained, key, nums_steps)
+    return {
+        place: Proof(before, after, num_steps, start if _is_other(problem, repaired) else None)
+        for (place, repaired), (start, after), num_steps in zip(
+            repairs.items(), others, nums_steps[1:], strict=True
+        )
+        if after is not None and before is not None
+    }
+
+
+def _at_other_steps(
+    problem: Problem, repairs: dict[int, Problem], key: jax.Array, most_steps: int
+) -> dict[int, Proof]:
+    """Proofs of repairs that help with longer or shorter steps, where the problem, with any, does not.
+
+    A rate that was found by trial for a gradient, or a scale of the weights, that is wrong suits no other.
+    """
+    if not repairs:
+        return {}
+    ways = [(scale, place) for scale in SCALES for place in (None, *repairs)]
+    made = [scaled(repairs.get(place, problem), scale) for scale, place in ways]
+    if any(one is None for one in made):
+        return {}
+    num_steps = min(most_steps, problem.num_steps or most_steps)
+    found = dict(
+        zip(ways, (after for _, after in losses_after(made, key, [num_steps] * len(made))), strict=True)
+    )
+    before = _smallest(found[scale, None] for scale in SCALES)
+    proofs = {}
+    for place in repairs:
+        after, scale = min((_smallest([found[scale, place]]), scale) for scale in SCALES)
+        proof = Proof(before, after, num_steps, scale=scale)
+        if np.isfinite(before) and proof.helps:
+            proofs[place] = proof
+    return proofs
+
+
+def _smallest(losses: Iterable[float | None]) -> float:
+    """Of those that are finite; infinity without any."""
+    return min((loss for loss in losses if loss is not None and np.isfinite(loss)), default=float("inf"))
+
+
 def losses_after(
-    problems: Sequence[Problem], key: jax.Array, num_steps: int
+    problems: Sequence[Problem], key: jax.Array, nums_steps: Sequence[int]
 ) -> list[tuple[float | None, float | None]]:
     """The losses before the first and after so many steps; NaN where one diverged, None where none is."""
-    trainings = [_training(problem, num_steps) for problem in problems]
+    trainings = [_training(*one) for one in zip(problems, nums_steps, strict=True)]
     usable = [place for place, (train, *rows) in enumerate(trainings) if _is_traceable(train, key, *rows)]
     rows = [trainings[place][1:] for place in usable]
     run = jax.jit(

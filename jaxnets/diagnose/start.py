@@ -33,7 +33,7 @@ def redrawn(problem: Problem, flow: Flow, numbers: Collection[int] | None = None
 
     Normal numbers of variance 1 over the fan-in (LeCun et al. 1998, Efficient BackProp, section 4.6), divided
     by the mean slope of the function in front (Glorot & Bengio 2010; He et al. 2015: 2 over the fan-in behind
-    a ReLU), and by the size of the inputs in the first layer; vectors, which are biases mostly, are zeros.
+    a ReLU), and by the size of the inputs in the first layer; what is added to a hidden layer begins at 0.
 
     Args:
         numbers: of the layers; all of them where not said.
@@ -44,6 +44,8 @@ def redrawn(problem: Problem, flow: Flow, numbers: Collection[int] | None = None
         if len(layer.leaves) == 1 and (numbers is None or number in numbers)
         for leaf in layer.leaves
     }
+    hidden = [number for number in flow.feeding if numbers is None or number in numbers]
+    zeros = frozenset().union(*(flow.biased.get(number, ()) for number in hidden)) - scales.keys()
 
     def init(key: Key) -> PyTree:
         init_key, draw_key = jax.random.split(key)
@@ -51,6 +53,8 @@ def redrawn(problem: Problem, flow: Flow, numbers: Collection[int] | None = None
         for place, scale in scales.items():
             one = jax.random.fold_in(draw_key, place)
             leaves[place] = scale * jax.random.normal(one, leaves[place].shape, leaves[place].dtype)
+        for place in zeros:
+            leaves[place] = jnp.zeros_like(leaves[place])
         return jax.tree.unflatten(structure, leaves)
 
     return problem.replace(init=init)

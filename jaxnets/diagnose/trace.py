@@ -82,7 +82,7 @@ class Trace:
         layers: in the order in which they are computed.
         inside: those within loops, in the last step that is followed.
         places: see :class:`Place`; those of the layers come in the same order.
-        biased: numbers of the layers to whose outputs params are added.
+        biased: numbers of the layers to whose outputs params are added, with the numbers of their leaves.
         gates: factors by which what comes from another layer is multiplied, with their slopes.
         ends: the outputs with where they come from.
     """
@@ -94,7 +94,7 @@ class Trace:
         self.layers: list[Layer] = []
         self.inside: list[Layer] = []
         self.places: list[Place] = []
-        self.biased: set[int] = set()
+        self.biased: dict[int, frozenset[int]] = {}
         self.gates: list[tuple[Any, Any]] = []
         self._number, self._altered = 0, altered
         self._nudges, self._num_inside = nudges, num_inside
@@ -163,7 +163,7 @@ class Trace:
             for one in given[first:]
         ]  # fmt: skip
         inner = copy.copy(self)
-        inner.inside, inner.biased, inner.by_number, inner._nudges = [], set(), {}, None
+        inner.inside, inner.biased, inner.by_number, inner._nudges = [], {}, {}, None
         inner.gates = []
         fixed, carry = given[:num_fixed], given[num_fixed:first]
         for number in range(min(self._num_inside, equation.params["length"])):
@@ -194,8 +194,9 @@ class Trace:
         end = end._replace(layer=sources[0].layer, is_moved=sources[0].is_moved)
         if not jnp.issubdtype(end.value.dtype, jnp.inexact):
             return end._replace(before=sources[0].before, slope=jnp.zeros_like(sources[0].value))
-        if name in ("add", "sub") and any(one.leaves and not one.is_of_rows for one in given):
-            self.biased.add(end.layer)
+        added = [one.leaves for one in given if one.leaves and not one.is_of_rows]
+        if name in ("add", "sub") and added:
+            self.biased[end.layer] = self.biased.get(end.layer, frozenset()).union(*added)
         _, slope = jax.jvp(
             operate, [one.value for one in given],
             [_tangent(one.value, one.slope if one.before is not None else None) for one in given],
