@@ -12,7 +12,7 @@ import numpy as np
 import optax
 
 from experiments.faults._fault import Fault, Figure
-from experiments.faults._figures import not_finite, outputs
+from experiments.faults._figures import loss, outputs
 from experiments.faults._networks import of_module
 from jaxnets.diagnose import Problem
 
@@ -67,5 +67,5 @@ def right(problem, params):
 
 FAULT = Fault(
     broken, "labels-out-of-range", repaired, task="sequence",
-    symptom=Figure(not_finite, at_least=1.0), reaches=Figure(right, at_least=0.85),
+    symptom=Figure(lambda problem, params: np.isnan(loss(problem, params)), at_least=1), reaches=Figure(right, at_least=0.85),
 )  # fmt: skip
