@@ -67,5 +67,6 @@ def right(problem, params):
 
 FAULT = Fault(
     broken, "labels-out-of-range", repaired, task="sequence",
-    symptom=Figure(lambda problem, params: np.isnan(loss(problem, params)), at_least=1), reaches=Figure(right, at_least=0.85),
+    symptom=Figure(lambda problem, params: np.isnan(loss(problem, params)), at_least=1),
+    reaches=Figure(right, at_least=0.85),
 )  # fmt: skip
