@@ -1,4 +1,4 @@
-"""A rate that is to fall by a tenth every pass, and does so every step: after fifty there is none left.
+"""A rate that is to fall by a tenth every ten passes, and does so every step: soon none is left.
 
 Source: questions about ``exponential_decay``, whose unit of time is the step.
 Symptom: the loss falls for a moment and stays where it is.
@@ -39,7 +39,7 @@ def broken() -> Problem:
 
 
 def repaired() -> Problem:
-    """Every ten steps, which is a pass, and slower in the end."""
+    """Every 100 steps, which are ten passes."""
     return problem(100)
 
 
