@@ -1,4 +1,4 @@
-"""Steps of a fixed length, ``g / |g|``, on a hinge loss, whose gradient is exactly 0 once all margins are kept.
+"""Steps of a fixed length, ``g / |g|``, on a hinge loss: once all margins are kept, ``g`` is exactly 0.
 
 Source: questions about normalised gradient descent by hand that works and then, suddenly, is NaN.
 Symptom: all weights are NaN.
