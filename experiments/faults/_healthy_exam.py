@@ -52,7 +52,9 @@ def contrast() -> Problem:
         draw = lambda one: jax.random.normal(one, (10, 4)) / 3  # noqa: E731
         return dict(zip(("one", "two"), map(draw, jax.random.split(key)), strict=True))
 
-    return Problem(init, predict, loss, tuple(views), optimizer=optax.adam(0.02), batch_size=32, num_steps=400)
+    return Problem(
+        init, predict, loss, tuple(views), optimizer=optax.adam(0.02), batch_size=32, num_steps=400
+    )
 
 
 class Residual(nn.Module):
