@@ -24,11 +24,11 @@ def mixture() -> Problem:
 
     def loss(params, x, y):
         weight, centre, width = jnp.split(forward(params, x), 3, axis=1)
-        density = jax.scipy.stats.norm.logpdf(y, centre, jnp.exp(width))
+        density = jax.scipy.stats.norm.logpdf(y, centre, 0.03 + jax.nn.softplus(width))
         return -jax.nn.logsumexp(jax.nn.log_softmax(weight) + density, axis=1).mean()
 
     init = lambda key: dense(key, (1, 24, 9), gain=1.5)  # noqa: E731
-    return Problem(init, forward, loss, (x, y), optimizer=optax.adam(0.02), num_steps=500)
+    return Problem(init, forward, loss, (x, y), optimizer=optax.adam(0.01), num_steps=1500)
 
 
 def contrast() -> Problem:
@@ -85,7 +85,7 @@ def tied() -> Problem:
         return {"w": jax.random.normal(key, (64, 10)) / 8, "up": jnp.zeros(10), "down": jnp.zeros(64)}
 
     def predict(p, x):
-        return jax.nn.relu(x @ p["w"] + p["up"][None]) @ p["w"].T + p["down"][None]
+        return jax.nn.elu(x @ p["w"] + p["up"][None]) @ p["w"].T + p["down"][None]
 
     return supervised(init, predict, mean_square, (x, x), optimizer=optax.adam(0.01), num_steps=300)
 
@@ -174,7 +174,7 @@ def noisy_gradient() -> Problem:
     """Noise on each slope, less of it from step to step."""
     steps = optax.chain(optax.add_noise(0.01, 0.55, jax.random.key(26)), optax.sgd(0.1))
     init = lambda key: dense(key, (3, 8, 1))  # noqa: E731
-    return supervised(init, forward, mean_square, _data.plane(), optimizer=steps, num_steps=200)
+    return supervised(init, forward, mean_square, _data.plane(), optimizer=steps, num_steps=400)
 
 
 def last_real_step() -> Problem:
@@ -221,7 +221,7 @@ def prototypes() -> Problem:
 
 
 def survival() -> Problem:
-    """Times until failure, some cut off: an exponential's likelihood, whose rate is the head's exponential."""
+    """Times until failure, some cut off: an exponential's likelihood, its rate an exponential head."""
     generator = np.random.default_rng(28)
     x = generator.normal(size=(400, 2)).astype(np.float32)
     times = generator.exponential(np.exp(x[:, 0] - 0.5 * x[:, 1]))
