@@ -82,8 +82,8 @@ def of_size(order: str | Callable, size: Number) -> Callable:
     """The rows of batches of ``size``, which may be traced, each repeated to fill the array of rows.
 
     Means over the rows, and so the gradients of a mean loss, are those of a batch of ``size`` where it
-    divides ``batch_size``. What is random in each row (dropout) is drawn for every repeated row anew, so it
-    depends on ``batch_size`` too.
+    divides ``batch_size``. Sums are not, and what is random in each row (dropout) is drawn for every repeated
+    row anew: a sweep refuses both.
 
     Args:
         order: a name, or a function that takes ``size``.

@@ -17,6 +17,7 @@ from jaxnets.sweep.cells import Group, batches_of, inputs_of
 from jaxnets.sweep.devices import memory_of
 from jaxnets.sweep.lanes import Candidate, Layout, candidates, measured, refuse_unfit
 from jaxnets.sweep.program import Program, compile_program, least_bytes
+from jaxnets.sweep.repeated import refuse_repeats
 from jaxnets.sweep.trial import Trial
 from jaxnets.sweep.way import Way, advanced
 
@@ -137,6 +138,8 @@ def part_of(
     """
     settings = _of_all(trials.complete(group.settings, dataset), group.hparams, dataset)
     _refuse_run(settings, trials.num_rows(dataset))
+    if hasattr(group.hparams, "batch_size"):
+        refuse_repeats(trial, settings, group.hparams, dataset)
     num_seeds = len(np.unique(group.seeds))
     num_points = len(group.numbers) // num_seeds
     shares_seed = num_seeds == 1 or num_points >= LEAST_POINTS
