@@ -51,6 +51,8 @@ def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any
     grid = Grid.parse(common.grid, common.space)
     if common.resume and common.fresh:
         raise InputError("--resume and --fresh, allowed is one of them")
+    if common.share and common.fresh:
+        raise InputError("--share and --fresh, allowed is one of them")
     if common.halving and common.hyperband:
         raise InputError("--halving and --hyperband, allowed is one of them")
     if common.share and (common.halving or common.hyperband):

@@ -134,7 +134,7 @@ def plan(
         (2, 1)
     """
     if not isinstance(grid, Grid) or not len(grid):
-        raise InputError(f"grid: {grid!r}, allowed is a Grid of one point or more")
+        raise InputError(f"grid: {check.shown(grid)}, allowed is a Grid of one point or more")
     source = trials.of(source, data, grid.names, **options)
     grid = resolved(source, grid)
     for name, number in (("lanes", lanes), ("chunk_size", chunk_size)):
@@ -159,8 +159,13 @@ def plan(
     return Plan(source, grid, tuple(wanted), tuple(parts), given, memory)
 
 
-def gone_on_with(plan: Plan, out: str | Path | None, *, resume: bool) -> Plan:
-    """The plan, laid out like the sweep in the folder where that is to be gone on with."""
+def gone_on_with(plan: Any, out: str | Path | None, *, resume: bool) -> Plan:
+    """The plan, laid out like the sweep in the folder where that is to be gone on with.
+
+    Raises:
+        InputError: it is none.
+    """
+    check.kind("plan", plan, Plan, "what sweep.plan gives")
     return laid_out_like(plan, out) if resume and out is not None else plan
 
 
