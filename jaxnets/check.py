@@ -117,12 +117,7 @@ def kind(name: str, value: Any, wanted: type | tuple[type, ...], allowed: str) -
 
 
 def truth(name: str, value: Any, *others: Any) -> None:
-    """Refuses what is neither True nor False nor one of the others.
-
-    >>> truth("lowest", "yes", None)
-    Traceback (most recent call last):
-    jaxnets.check.InputError: lowest = 'yes', allowed are True, False, None
-    """
+    """Refuses what is neither True nor False nor one of the others."""
     if not any(value is one for one in (True, False, *others)):
         raise InputError(
             f"{name} = {shown(value)}, allowed are {', '.join(['True, False', *map(str, others)])}"

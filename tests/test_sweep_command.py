@@ -105,6 +105,17 @@ def test_the_metric_and_its_direction_are_chosen(done, capsys):
         (["--grid", "learning_rate=1,2", "--metric", "test_accuracy", "--halving"], "allowed: loss"),
         (["--grid", "learning_rate=1,2", "--direction", "up"], "minimize"),
         (["--plan"], "--plan, allowed with --grid"),
+        (["--grid"], "--grid without a word, allowed are name=a,b,c"),
+        (["--grid", "learning_rate=1,2", "--diagnose"], "--grid and --diagnose, allowed is one of them"),
+        (
+            ["--grid", "learning_rate=1,2", "--share", "--fresh"],
+            "--share and --fresh, allowed is one of them",
+        ),
+        (
+            ["--grid", "learning_rate=1,2", "--learning-rate", "3"],
+            "--learning-rate and --grid learning_rate=",
+        ),
+        (["--grid", "learning_rate=1,2", "--space", "zip:3"], "space zip:3, allowed is zip"),
         (["--grid", "learning_rate=1,2", "--share", "--halving"], "--share, allowed where no run stops"),
         (["--grid", "learning_rate=1,2", "--hyperband", "--halving"], "allowed is one of them"),
         (["--direction", "minimize"], "--direction, allowed with --grid"),
