@@ -18,7 +18,7 @@ import test_sweep as base
 from jaxnets import sweep
 from jaxnets.check import InputError
 from jaxnets.learner import Learner
-from jaxnets.sweep import Grid
+from jaxnets.sweep import Grid, part
 from jaxnets.sweep import results as results_of
 from jaxnets.sweep.identity import _operations_of, _threads, manifest_of
 from jaxnets.sweep.lanes import Layout
@@ -69,9 +69,14 @@ def metric_called(name):
     return lambda hparams, settings: Learner(init, step, lambda state, inputs: inputs)
 
 
-@pytest.mark.parametrize("name", ["learning_rate", "status", "seed", "mean", "diverged"])
-def test_metrics_that_are_columns_already_are_refused(name):
-    trial = base.TRIAL._replace(learner=metric_called(name), metrics=None)
+@pytest.mark.parametrize(
+    "name",
+    ["learning_rate", "status", "seed", "mean", "diverged", "step", "valid_own", "test_own"],
+)
+def test_metrics_that_are_columns_already_are_refused(name, monkeypatch):
+    monkeypatch.setattr(part, "candidates", None)  # nothing is compiled before
+    metrics = lambda outputs, targets: {"own": jnp.mean(outputs)}  # noqa: E731
+    trial = base.TRIAL._replace(learner=metric_called(name), metrics=metrics)
     with pytest.raises(InputError, match=f"a metric '{name}', which is a column already"):
         sweep.plan(trial, GRID, lanes=2)
     with pytest.raises(InputError, match="'std' is a column of every table"):

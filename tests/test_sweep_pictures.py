@@ -164,7 +164,7 @@ def test_a_curve_counts_the_runs_that_diverged(status, label, title):
     result = made(2, status, metric=[1.0, 2.0], rate=[0.1, 1.0])
     (axes,) = result.curve("rate", "loss").axes
     assert axes.get_legend().get_texts()[0].get_text() == label
-    assert axes.get_title() == title
+    assert axes.get_title(loc="left") == title
 
 
 def test_a_heat_map_without_a_number_has_no_colour_bar():

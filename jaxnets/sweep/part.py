@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import Group, batches_of, inputs_of
+from jaxnets.sweep.columns import refuse_names
 from jaxnets.sweep.devices import memory_of
 from jaxnets.sweep.lanes import Candidate, Layout, candidates, measured, refuse_unfit
 from jaxnets.sweep.program import Program, compile_program, least_bytes
@@ -125,12 +127,20 @@ class Part(NamedTuple):
 
 
 def part_of(
-    trial: Trial, group: Group, dataset: Dataset, layout: Layout, *, devices: tuple, memory: int | None
+    trial: Trial,
+    group: Group,
+    dataset: Dataset,
+    layout: Layout,
+    *,
+    names: Sequence[str],
+    devices: tuple,
+    memory: int | None,
 ) -> Part:
     """Compiles and measures what the cells of one static combination need.
 
     Args:
         dataset: on the device.
+        names: of the grid, which no metric may have.
         memory: bytes that may be used of each device; None for what it has.
 
     Raises:
@@ -138,6 +148,7 @@ def part_of(
     """
     settings = _of_all(trials.complete(group.settings, dataset), group.hparams, dataset)
     _refuse_run(settings, trials.num_rows(dataset))
+    refuse_names(trial, settings, group.hparams, dataset, names)
     if hasattr(group.hparams, "batch_size"):
         refuse_repeats(trial, settings, group.hparams, dataset)
     num_seeds = len(np.unique(group.seeds))
