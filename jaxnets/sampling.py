@@ -8,6 +8,7 @@ segments sees the same rows as the run in one piece, and two runs with one key a
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 
@@ -106,6 +107,11 @@ def refuse(order: Callable, *, num_rows: int, batch_size: int, num_steps: int = 
     Traceback (most recent call last):
     jaxnets.check.InputError: sampling: row 7, allowed are 0 to 6
     """
+    try:
+        inspect.signature(order).bind(None, 0, num_steps, num_rows=num_rows, batch_size=batch_size)
+    except TypeError as error:
+        allowed = "a function (key, start, num_steps, *, num_rows, batch_size) -> indices"
+        raise InputError(f"sampling: {error}, allowed is {allowed}") from None
     rows = np.asarray(order(jax.random.key(0), 0, num_steps, num_rows=num_rows, batch_size=batch_size))
     if rows.shape != (num_steps, batch_size) or rows.dtype.kind not in "iu":
         allowed = f"integers of shape ({num_steps}, {batch_size})"

@@ -185,6 +185,24 @@ def test_a_learner_that_is_none_is_refused_before_anything_is_compiled(learner, 
     assert message in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_steps": []}, "num_steps = [], allowed is a number"),
+        ({"batch_size": np.array([1, 2])}, "batch_size = array([1, 2]), allowed is a number"),
+        ({"sampling": {}}, "sampling = {}, allowed is a number, a word"),
+        ({"evaluate_every": ([],)}, "evaluate_every = ([],), allowed is a number"),
+        ({"sampling": 3}, "unknown sampling 3: allowed: epoch"),
+        ({"sampling": lambda: 0}, "allowed is a function (key, start, num_steps, *, num_rows, batch_size)"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(options, message):
+    make = lambda hparams: base.learner(base.Hparams(hparams.rate), base.Settings(num_classes=3))  # noqa: E731
+    with pytest.raises(InputError) as refusal:
+        sweep.plan(make, Grid(rate=[0.1]), base.DATA, **({"num_steps": 3, "batch_size": 8} | options))
+    assert message in str(refusal.value)
+
+
 class Sizes(NamedTuple):
     batch_size: int = 16
 

@@ -191,6 +191,8 @@ def _refuse_run(settings: Any, num_rows: int) -> None:
     """Refuses numbers of steps that cannot be, and an order of the rows that names others."""
     check.count("num_steps", settings.num_steps, 1, 2**31 - 1)
     run = trials.run_settings(settings)
+    if not callable(run.get("sampling", "epoch")):
+        check.choice("sampling", run.get("sampling", "epoch"), sampling.ORDERS)
     if run.get("evaluate_every") is not None:
         check.count("evaluate_every", run["evaluate_every"], 1, settings.num_steps)
     if run.get("batch_size") is not None:
