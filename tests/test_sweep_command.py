@@ -113,7 +113,9 @@ def test_own_final_numbers_that_are_measured_alone_cost_no_table(tmp_path):
         return {"own": float(jax.tree.leaves(state)[0].sum())}
 
     trial, grid = small_sweep.base.TRIAL._replace(evaluate=evaluate), Grid(learning_rate=[0.1, 0.3])
-    with pytest.raises(InputError, match="unknown metric 'nope': allowed: loss, valid_accuracy, own"):
+    with pytest.raises(
+        InputError, match="unknown metric 'nope': allowed: loss, valid_accuracy, test_accuracy, own"
+    ):
         _sweep._sweep_row(trial, grid, Common(metric="nope", lanes=2), tmp_path)
     assert len(read(tmp_path / "table.csv")) == 2
     assert (tmp_path / "report.html").exists()
