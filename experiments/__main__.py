@@ -36,6 +36,8 @@ def main(arguments: list[str]) -> int:
         for option in _contract.OF_SWEEPS:
             if getattr(common, option) != getattr(Common, option) and not common.grid:
                 raise check.InputError(f"--{option}, allowed with --grid")
+        if common.grid and common.diagnose:
+            raise check.InputError("--grid and --diagnose, allowed is one of them")
         if common.mute and not common.diagnose:
             raise check.InputError("--mute, allowed with --diagnose")
         way = _sweep if common.grid else _diagnose if common.diagnose else _run
@@ -109,6 +111,7 @@ def _parse(experiment: Experiment, arguments: list[str]) -> tuple[Common, dict[s
         word.partition("=")[0][2:].replace("-", "_") for word in arguments if word.startswith("--")
     }
     named = options_given | {name.removeprefix("no_") for name in options_given}
+    _refuse_grid(given.common.grid, named)
     rows = experiment.variants()
     for row in given.common.rows:
         check.choice("row", row, rows)
@@ -123,6 +126,15 @@ def _parse(experiment: Experiment, arguments: list[str]) -> tuple[Common, dict[s
     if given.common.seeds is not None and given.common.seeds < 1:
         raise check.InputError(f"--seeds {given.common.seeds}, allowed are 1, 2, ...")
     return given.common, chosen
+
+
+def _refuse_grid(words: tuple[str, ...], named: set[str]) -> None:
+    """Refuses a grid without a word, and a name of it that is given a value beside it."""
+    if "grid" in named and not words:
+        raise check.InputError("--grid without a word, allowed are name=a,b,c and name=log:low:high:num")
+    for name in sorted({word.partition("=")[0] for word in words} & named):
+        option = f"--{name.replace('_', '-')}"
+        raise check.InputError(f"{option} and --grid {name}=..., allowed is one of them")
 
 
 def parse_or_refuse(options: type, command: str, description: str, arguments: list[str]) -> Any:

@@ -133,7 +133,7 @@ def prepare(out: pathlib.Path) -> None:
     """Makes the folder, and finds out now, not after the training, whether it can be written to."""
     folder_of(out, "--out")
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out).close()
     except OSError as error:
         raise InputError(

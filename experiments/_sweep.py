@@ -11,6 +11,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import jax
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -51,6 +52,8 @@ def sweep_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[Any
     grid = Grid.parse(common.grid, common.space)
     if common.resume and common.fresh:
         raise InputError("--resume and --fresh, allowed is one of them")
+    if common.share and common.fresh:
+        raise InputError("--share and --fresh, allowed is one of them")
     if common.halving and common.hyperband:
         raise InputError("--halving and --hyperband, allowed is one of them")
     if common.share and (common.halving or common.hyperband):
@@ -85,9 +88,12 @@ def _sweep_row(trial: Trial, grid: Grid, common: Common, out: pathlib.Path) -> N
             result = train(plan, metric, lowest=is_low, out=out, **ways)
         else:
             result = sweep.run(plan, out, share=common.share, **ways)
-    if not common.metric and not stops_early:
-        metric = main_metric(result.metrics)  # an experiment's own final numbers are known only now
+    is_unknown = metric not in result.metrics  # an experiment's own final numbers may be known only now
+    if is_unknown or (not common.metric and not stops_early):
+        metric = main_metric(result.metrics)
     _write(plan, result, metric, lowest, out)
+    if is_unknown:  # the tables are by the main one
+        check.choice("metric", common.metric, result.metrics)
 
 
 def _write(plan: Plan, result: SweepResult, metric: str, lowest: bool | None, out: pathlib.Path) -> None:
@@ -124,9 +130,24 @@ def metric_of(plan: Plan, wanted: str | None, *, has_history: bool) -> str:
     """
     program = plan.parts[0].program
     known = [*program.metrics, *([] if has_history else program.finals)]
-    if wanted is not None and (has_history or plan.trial.evaluate is None):
-        check.choice("metric", wanted, known)
+    own = _own_finals(plan) if plan.trial.evaluate and wanted and not has_history else []
+    if wanted is not None and own is not None:
+        check.choice("metric", wanted, [*known, *own])
     return wanted or main_metric(known)
+
+
+def _own_finals(plan: Plan) -> list[str] | None:
+    """Names of an experiment's own final numbers; None where they are known only once they are measured."""
+    part = plan.parts[0]
+    hparams = type(part.group.hparams)(*(column[0] for column in part.group.hparams))
+    state = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), part.program.begun.state
+    )
+    learner = plan.trial.learner(hparams, part.settings)
+    try:
+        return [*jax.eval_shape(partial(plan.trial.evaluate, learner), state, part.dataset)]
+    except Exception:  # it wants numbers, not shapes
+        return None
 
 
 def main_metric(names: list[str]) -> str:

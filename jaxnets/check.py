@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Hashable, Iterable
 from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import jax
@@ -109,18 +110,36 @@ def _in_32_bits(value: float | int) -> float | int:
     return narrow if narrow != value and (narrow == 0 or np.isinf(narrow)) else value
 
 
-def choice(name: str, value: str, allowed: Iterable[str]) -> None:
-    """Refuses a name that is not among the allowed ones, and suggests the nearest.
+def kind(name: str, value: Any, wanted: type | tuple[type, ...], allowed: str) -> None:
+    """Refuses what is of another kind."""
+    if not isinstance(value, wanted):
+        raise InputError(f"{name} = {shown(value)}, allowed is {allowed}")
+
+
+def truth(name: str, value: Any, *others: Any) -> None:
+    """Refuses what is neither True nor False nor one of the others."""
+    if not any(value is one for one in (True, False, *others)):
+        raise InputError(
+            f"{name} = {shown(value)}, allowed are {', '.join(['True, False', *map(str, others)])}"
+        )
+
+
+def shown(value: Any) -> str:
+    """A value in one short line."""
+    return textwrap.shorten(repr(value), 80, placeholder=" ...")
+
+
+def choice(name: str, value: Any, allowed: Iterable[str]) -> None:
+    """Refuses what is no name among the allowed ones, and suggests the nearest.
 
     >>> choice("sampling", "epochs", ["epoch", "sequential"])
     Traceback (most recent call last):
     jaxnets.check.InputError: unknown sampling 'epochs': did you mean 'epoch'? allowed: epoch, sequential
     """
     allowed = list(allowed)
-    if value not in allowed:
-        raise InputError(
-            f"unknown {name} {value!r}: {suggestion(value, allowed)}allowed: {', '.join(allowed)}"
-        )
+    if not isinstance(value, Hashable) or value not in allowed:
+        advice = f"{suggestion(str(value), allowed)}allowed: {', '.join(allowed)}"
+        raise InputError(f"unknown {name} {shown(value)}: {advice}")
 
 
 def suggestion(value: str, names: Iterable[str]) -> str:

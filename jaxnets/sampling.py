@@ -8,6 +8,7 @@ segments sees the same rows as the run in one piece, and two runs with one key a
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 
@@ -82,8 +83,8 @@ def of_size(order: str | Callable, size: Number) -> Callable:
     """The rows of batches of ``size``, which may be traced, each repeated to fill the array of rows.
 
     Means over the rows, and so the gradients of a mean loss, are those of a batch of ``size`` where it
-    divides ``batch_size``. What is random in each row (dropout) is drawn for every repeated row anew, so it
-    depends on ``batch_size`` too.
+    divides ``batch_size``. Sums are not, and what is random in each row (dropout) is drawn for every repeated
+    row anew: a sweep refuses both.
 
     Args:
         order: a name, or a function that takes ``size``.
@@ -106,6 +107,11 @@ def refuse(order: Callable, *, num_rows: int, batch_size: int, num_steps: int = 
     Traceback (most recent call last):
     jaxnets.check.InputError: sampling: row 7, allowed are 0 to 6
     """
+    try:
+        inspect.signature(order).bind(None, 0, num_steps, num_rows=num_rows, batch_size=batch_size)
+    except TypeError as error:
+        allowed = "a function (key, start, num_steps, *, num_rows, batch_size) -> indices"
+        raise InputError(f"sampling: {error}, allowed is {allowed}") from None
     rows = np.asarray(order(jax.random.key(0), 0, num_steps, num_rows=num_rows, batch_size=batch_size))
     if rows.shape != (num_steps, batch_size) or rows.dtype.kind not in "iu":
         allowed = f"integers of shape ({num_steps}, {batch_size})"

@@ -150,6 +150,7 @@ def test_a_round_that_is_stopped_is_told_as_failed(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"space": {"learning_rate": log(1, 0.1)}}, "learning_rate from 1 to 0.1, allowed is low <= high"),
         ({"metric": "los", "lowest": True}, "unknown metric 'los': did you mean 'loss'"),
         ({"metric": "test_accuracy", "lowest": True}, "unknown metric 'test_accuracy'"),
         (

@@ -1,6 +1,7 @@
 """``python -m experiments NAME --grid ...``: plans, runs, resumes; tables, pictures, refusals."""
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -10,12 +11,17 @@ import subprocess
 import sys
 import time
 
+import jax
 import numpy as np
 import pytest
+import small_sweep
 from rich.console import Console
 
 from experiments import __main__ as command
 from experiments import _progress, _sweep
+from experiments._contract import Common
+from jaxnets.check import InputError
+from jaxnets.sweep import Grid
 
 WORDS = ["nielsen_digits", "--dataset=iris", "--rows=matrices", "--num-steps=40", "--seeds=2", "--lanes=2"]
 GRID = ["--grid", "learning_rate=log:0.1:1000:3"]
@@ -92,6 +98,29 @@ def test_the_metric_and_its_direction_are_chosen(done, capsys):
         assert [float(row["mean"]) for row in read(done / "points.csv")] == pytest.approx(means)
 
 
+def test_own_final_numbers_are_known_before_the_training_where_shapes_tell():
+    plan = small_sweep.planned()
+    told = dataclasses.replace(plan, trial=plan.trial._replace(evaluate=lambda *_: {"own": 1.0}))
+    assert _sweep.metric_of(told, "own", has_history=False) == "own"
+    with pytest.raises(InputError, match="unknown metric 'nope': allowed: loss"):
+        _sweep.metric_of(told, "nope", has_history=False)
+
+
+def test_own_final_numbers_that_are_measured_alone_cost_no_table(tmp_path):
+    """Their names are known after the training, which is not lost then."""
+
+    def evaluate(learner, state, dataset):
+        return {"own": float(jax.tree.leaves(state)[0].sum())}
+
+    trial, grid = small_sweep.base.TRIAL._replace(evaluate=evaluate), Grid(learning_rate=[0.1, 0.3])
+    with pytest.raises(
+        InputError, match="unknown metric 'nope': allowed: loss, valid_accuracy, test_accuracy, own"
+    ):
+        _sweep._sweep_row(trial, grid, Common(metric="nope", lanes=2), tmp_path)
+    assert len(read(tmp_path / "table.csv")) == 2
+    assert (tmp_path / "report.html").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -105,6 +134,17 @@ def test_the_metric_and_its_direction_are_chosen(done, capsys):
         (["--grid", "learning_rate=1,2", "--metric", "test_accuracy", "--halving"], "allowed: loss"),
         (["--grid", "learning_rate=1,2", "--direction", "up"], "minimize"),
         (["--plan"], "--plan, allowed with --grid"),
+        (["--grid"], "--grid without a word, allowed are name=a,b,c"),
+        (["--grid", "learning_rate=1,2", "--diagnose"], "--grid and --diagnose, allowed is one of them"),
+        (
+            ["--grid", "learning_rate=1,2", "--share", "--fresh"],
+            "--share and --fresh, allowed is one of them",
+        ),
+        (
+            ["--grid", "learning_rate=1,2", "--learning-rate", "3"],
+            "--learning-rate and --grid learning_rate=",
+        ),
+        (["--grid", "learning_rate=1,2", "--space", "zip:3"], "space zip:3, allowed is zip"),
         (["--grid", "learning_rate=1,2", "--share", "--halving"], "--share, allowed where no run stops"),
         (["--grid", "learning_rate=1,2", "--hyperband", "--halving"], "allowed is one of them"),
         (["--direction", "minimize"], "--direction, allowed with --grid"),

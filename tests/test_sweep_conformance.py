@@ -13,6 +13,7 @@ import pytest
 import test_sweep as base
 
 from jaxnets import data, gradient, kernels, layers, losses, models, sampling, schedules, sweep, train
+from jaxnets.check import InputError
 from jaxnets.sweep import Grid
 from jaxnets.sweep import way as ways
 
@@ -227,3 +228,41 @@ def test_runs_of_different_batches_share_a_program(order):
         )
         alone = jax.jit(fit)(jnp.float32(0.1)).history["loss"]
         np.testing.assert_allclose(result.history["loss"][cell], alone, rtol=1e-5)
+
+
+def summed(hparams):
+    loss = lambda outputs, labels: len(labels) * losses.softmax_cross_entropy(outputs, labels)  # noqa: E731
+    return gradient(models.MLP((4,), 3), loss, optax.sgd(hparams.learning_rate))
+
+
+def quietly_summed(hparams):
+    """Its loss is a mean, and its rate so small that the sum shows in what a step changes alone."""
+    told = lambda key, state, batch: (summed(hparams).step(key, state, batch)[0], {"loss": jnp.float32(1)})  # noqa: E731
+    return summed(hparams)._replace(step=told)
+
+
+class Dropping(nn.Module):
+    rate: float
+
+    @nn.compact
+    def __call__(self, inputs, train):
+        return nn.Dense(3)(layers.Dropout(self.rate)(nn.relu(nn.Dense(8)(inputs)), train))
+
+
+def dropping(hparams):
+    """It drops nothing in the first cell."""
+    return gradient(Dropping(hparams.learning_rate), losses.softmax_cross_entropy, optax.sgd(0.1))
+
+
+@pytest.mark.parametrize("make", [summed, quietly_summed, dropping])
+def test_sizes_share_no_program_where_repeated_rows_make_another_step(make):
+    grid, data = Grid(learning_rate=[0.0, 1e-4, 0.5], batch_size=[3, 4]), base.DATA.replace(test=None)
+    with pytest.raises(InputError, match="on 3 rows that are repeated to 12 has another"):
+        sweep.plan(make, grid, data, hparams=Sizes(), batch_size=4, num_steps=4)
+
+
+def test_sizes_that_repeat_nothing_are_not_looked_at():
+    """One size alone is its own common multiple."""
+    grid, data = Grid(batch_size=[4]), base.DATA.replace(test=None)
+    ready = sweep.plan(summed, grid, data, hparams=Sizes(), batch_size=4, num_steps=2, lanes=1)
+    assert ready.parts[0].settings.batch_size == 4

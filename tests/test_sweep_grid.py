@@ -30,6 +30,11 @@ class Settings(NamedTuple):
 TRIAL = sweep.Trial("trial", None, Hparams(), Settings(), None)
 
 
+def test_ends_of_few_bits_are_ends():
+    """A comparison in their own bits would warn of an overflow."""
+    assert sweep.log(np.float32(1), np.float16(4), 3).values == [1.0, 2.0, 4.0]
+
+
 def test_a_product_has_every_combination_in_order():
     grid = Grid(a=[1, 2], b=["x", "y"])
     assert [*grid] == [{"a": a, "b": b} for a in (1, 2) for b in ("x", "y")]

@@ -1,7 +1,10 @@
 """Lanes and files of a sweep that is gone on with, and names that would stand in each other's place."""
 
 import dataclasses
+import importlib
 import os
+import shutil
+import sys
 from functools import partial
 from typing import NamedTuple
 
@@ -15,7 +18,7 @@ import test_sweep as base
 from jaxnets import sweep
 from jaxnets.check import InputError
 from jaxnets.learner import Learner
-from jaxnets.sweep import Grid
+from jaxnets.sweep import Grid, part
 from jaxnets.sweep import results as results_of
 from jaxnets.sweep.identity import _operations_of, _threads, manifest_of
 from jaxnets.sweep.lanes import Layout
@@ -73,9 +76,14 @@ def metric_called(name):
     return lambda hparams, settings: Learner(init, step, lambda state, inputs: inputs)
 
 
-@pytest.mark.parametrize("name", ["learning_rate", "status", "seed", "mean", "diverged"])
-def test_metrics_that_are_columns_already_are_refused(name):
-    trial = base.TRIAL._replace(learner=metric_called(name), metrics=None)
+@pytest.mark.parametrize(
+    "name",
+    ["learning_rate", "status", "seed", "mean", "diverged", "step", "valid_own", "test_own"],
+)
+def test_metrics_that_are_columns_already_are_refused(name, monkeypatch):
+    monkeypatch.setattr(part, "candidates", None)  # nothing is compiled before
+    metrics = lambda outputs, targets: {"own": jnp.mean(outputs)}  # noqa: E731
+    trial = base.TRIAL._replace(learner=metric_called(name), metrics=metrics)
     with pytest.raises(InputError, match=f"a metric '{name}', which is a column already"):
         sweep.plan(trial, GRID, lanes=2)
     with pytest.raises(InputError, match="'std' is a column of every table"):
@@ -139,6 +147,45 @@ def test_the_functions_of_final_numbers_are_part_of_a_sweep(planned):
     one, other = (manifest_of(plan, {})["evaluate"] for plan in (first, second))
     assert one != other
     assert manifest_of(first, {})["evaluate"] == one
+
+
+HELPER = """
+import os.path as path
+ADDED = 1
+WORDS = {"a", "b"}
+def inner(): return path.join("a")
+def score(): return inner() in WORDS
+"""
+CALLER = """
+import own_helper
+from own_helper import score
+def by_module(*given): return {"own": own_helper.score() + own_helper.ADDED}
+def by_name(*given): return {"own": score()}
+"""
+
+
+@pytest.mark.parametrize("name", ["by_module", "by_name"])
+@pytest.mark.parametrize(
+    ("old", "new", "is_same"),
+    [("join", "split", False), ('in WORDS', 'in [*WORDS]', False), ('"b"', '"c"', False),
+     ("ADDED = 1", "ADDED = 1  # one", True)],
+)  # fmt: skip
+def test_what_stands_in_another_module_of_ones_own_is_part_of_a_sweep(
+    planned, tmp_path, monkeypatch, name, old, new, is_same
+):
+    """What final numbers name there, and what that names; Python's own and installed modules are not read."""
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    for text in (HELPER, (HELPER).replace(old, new)):
+        for module, content in (("own_helper", text), ("own_caller", CALLER)):
+            (tmp_path / f"{module}.py").write_text(content)
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        importlib.invalidate_caches()
+        evaluate = getattr(importlib.import_module("own_caller"), name)
+        changed = dataclasses.replace(planned, trial=planned.trial._replace(evaluate=evaluate))
+        found.append(manifest_of(changed, {})["evaluate"])
+    assert (found[0] == found[1]) is is_same
 
 
 def number(factor, *given, offset=0.0):

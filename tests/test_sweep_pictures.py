@@ -148,3 +148,26 @@ def test_what_cannot_be_drawn_is_refused():
         made(metric=[1.0]).parallel("loss")
     with pytest.raises(InputError, match="rule: values that are no numbers"):
         made(metric=[1.0], rule=["sgd"]).curve("rule", "loss")
+
+
+@pytest.mark.parametrize(
+    ("status", "label", "title"),
+    [
+        (["ok", "diverged"] * 2, "loss (2 of 4 diverged)", ""),
+        (["diverged"] * 4, "loss (4 of 4 diverged)", "no number is finite"),
+        (["ok"] * 3 + ["diverged"], "loss (1 of 4 diverged)", ""),
+        (["ok"] * 4, "loss", ""),
+    ],
+)
+def test_a_curve_counts_the_runs_that_diverged(status, label, title):
+    """Of two points with two seeds each: those of a seed are a line's, which would count as one."""
+    result = made(2, status, metric=[1.0, 2.0], rate=[0.1, 1.0])
+    (axes,) = result.curve("rate", "loss").axes
+    assert axes.get_legend().get_texts()[0].get_text() == label
+    assert axes.get_title(loc="left") == title
+
+
+def test_a_heat_map_without_a_number_has_no_colour_bar():
+    result = made(1, ["diverged"] * 2, metric=[1.0, 2.0], a=[1, 2], b=[1, 2])
+    assert len(result.heatmap("a", "b", "loss").axes) == 1
+    assert len(made(1, metric=[1.0, 2.0], a=[1, 2], b=[1, 2]).heatmap("a", "b", "loss").axes) == 2

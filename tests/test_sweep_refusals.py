@@ -18,6 +18,19 @@ from jaxnets.check import InputError
 from jaxnets.learner import Learner
 from jaxnets.sweep import Grid, engine, halving, population, store
 from jaxnets.sweep.lanes import layouts_in
+from jaxnets.sweep.ranking import ranked
+from jaxnets.sweep.results import write
+
+bare = inspect.unwrap
+"""Without the tests' own type checks, which would answer first."""
+
+
+def evolved(metric="loss", **options):
+    return bare(population.evolve)(planned(), metric, every=20, **options)
+
+
+def parsed(words, space="product"):
+    return bare(Grid.parse.__func__)(Grid, words, space)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +79,30 @@ def test_what_cannot_be_planned_is_refused(options, message):
         (lambda: engine.refuse_callers(3, None), "workers = 3, allowed is an executor"),
         (lambda: engine.refuse_callers(0, None), "workers = 0, allowed is an executor"),
         (lambda: engine.refuse_callers(None, 3), "report = 3, allowed is a function"),
+        (lambda: bare(sweep.run)(None), "plan = None, allowed is what sweep.plan gives"),
+        (lambda: bare(sweep.halve)([], "loss"), "plan = [], allowed is what sweep.plan gives"),
+        (lambda: bare(sweep.hyperband)(3, "loss"), "plan = 3, allowed is what sweep.plan gives"),
+        (lambda: bare(sweep.evolve)("x", "loss", every=20), "plan = 'x', allowed is what sweep.plan gives"),
+        (lambda: bare(sweep.run)(planned(), resume="no"), "resume = 'no', allowed are True, False"),
+        (lambda: evolved(metric=3), "unknown metric 3: allowed: loss, valid_accuracy"),
+        (lambda: evolved(metric=np.array([1, 2])), "unknown metric array([1, 2]): allowed"),
+        (lambda: evolved(names=b"x"), "names = b'x', allowed is a list of names"),
+        (lambda: evolved(names=[3]), "unknown name 3: allowed: learning_rate"),
+        (lambda: evolved(share=[]), "share = [], allowed is a number"),
+        (lambda: evolved(lowest="x"), "lowest = 'x', allowed are True, False, None"),
+        (lambda: evolved(lowest=np.zeros(2)), "lowest = array([0., 0.]), allowed are True, False, None"),
+        (lambda: bare(ranked)({}, (), "loss", lowest="maximize"), "lowest = 'maximize', allowed are"),
+        (lambda: write("", b""), "path = '', allowed is the name of a file"),
+        (lambda: bare(Grid.__mul__)(base.GRID, 3), "factor = 3, allowed is a Grid"),
+        (lambda: bare(Grid.__add__)(base.GRID, None), "summand = None, allowed is a Grid"),
+        (lambda: bare(Grid.column)(base.GRID, 3), "unknown name 3: allowed: learning_rate"),
+        (lambda: parsed([3]), "grid = 3, allowed is a text"),
+        (lambda: parsed("a=1"), "words = 'a=1', allowed is a list of texts"),
+        (lambda: parsed(["a=1"], None), "space = None, allowed is product"),
+        (lambda: parsed(["a=1,2"], "product:3"), "space product:3, allowed is product"),
+        (lambda: parsed(["a=1,2"], "zip:"), "space zip:, allowed is zip"),
+        (lambda: parsed(["a=1,2"], "random"), "space random, allowed is random:NUM"),
+        (lambda: parsed(["a=log:1:2:3"], "random:4"), "a: a range of 3 values, allowed are ends alone"),
     ],
 )
 def test_what_cannot_be_run_is_refused(refuse, message):
@@ -163,6 +200,24 @@ def test_a_learner_that_is_none_is_refused_before_anything_is_compiled(learner, 
     trial = base.TRIAL._replace(learner=learner, metrics=None)
     with pytest.raises(InputError) as refusal:
         sweep.plan(trial, base.GRID, lanes=2)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_steps": []}, "num_steps = [], allowed is a number"),
+        ({"batch_size": np.array([1, 2])}, "batch_size = array([1, 2]), allowed is a number"),
+        ({"sampling": {}}, "sampling = {}, allowed is a number, a word"),
+        ({"evaluate_every": ([],)}, "evaluate_every = ([],), allowed is a number"),
+        ({"sampling": 3}, "unknown sampling 3: allowed: epoch"),
+        ({"sampling": lambda: 0}, "allowed is a function (key, start, num_steps, *, num_rows, batch_size)"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(options, message):
+    make = lambda hparams: base.learner(base.Hparams(hparams.rate), base.Settings(num_classes=3))  # noqa: E731
+    with pytest.raises(InputError) as refusal:
+        sweep.plan(make, Grid(rate=[0.1]), base.DATA, **({"num_steps": 3, "batch_size": 8} | options))
     assert message in str(refusal.value)
 
 

@@ -134,7 +134,8 @@ def heatmap(
     image = axes.imshow(values, cmap="cividis", origin="lower", aspect="auto")
     axes.set_xticks(range(columns), [_word(value) for value in x], rotation=45 if columns > 6 else 0)
     axes.set_yticks(range(rows), [_word(value) for value in y])
-    figure.colorbar(image, ax=axes, label=label).outline.set_visible(False)
+    if values.count():  # with no number there are no colours
+        figure.colorbar(image, ax=axes, label=label).outline.set_visible(False)
     if values.size <= MOST_WRITTEN:
         texts = [["" if value is np.ma.masked else f"{value:.3g}" for value in row] for row in values]
         _write(axes, texts, np.ma.filled(image.norm(values) < 0.5, False))

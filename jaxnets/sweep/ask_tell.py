@@ -86,6 +86,8 @@ def optimize(
         >>> len(result), len(study.trials), result.best("loss").mean == study.best_value
         (8, 8, True)
     """
+    check.kind("metric", metric, str, "the name of a metric")
+    check.truth("lowest", lowest, None)
     lowest = is_better_low(metric) if lowest is None else lowest
     _check_study(study, metric, lowest)
     for name, number in (("num_rounds", num_rounds), ("num_asks", num_asks)):

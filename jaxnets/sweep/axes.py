@@ -140,8 +140,8 @@ def _range(kind: str, low: Any, high: Any, num: Any) -> Range:
 
 
 def _is_number(end: Any) -> bool:
-    is_real = isinstance(end, (int, float, np.integer, np.floating)) and not isinstance(end, bool)
-    return is_real and abs(end) < 1e300
+    end = end.item() if isinstance(end, np.generic) else end  # float16 has no 1e300 to compare with
+    return isinstance(end, (int, float)) and not isinstance(end, bool) and abs(end) < 1e300
 
 
 def _kind(one: Value) -> str:

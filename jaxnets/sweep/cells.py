@@ -47,6 +47,10 @@ def groups(trial: Trial, grid: Grid, seeds: list[int]) -> list[Group]:
     """
     if len(grid) * len(seeds) >= 2**31:
         raise InputError(f"{len(grid)} points with {len(seeds)} seeds, allowed are less than 2**31 cells")
+    for name, value in trial.settings._asdict().items():
+        if not _is_hashable(value):
+            allowed = "a number, a word, a tuple or a function, which cannot change"
+            raise InputError(f"{name} = {check.shown(value)}, allowed is {allowed}")
     defaults, found = as_numbers(trial.hparams), {}
     for number, point in enumerate(grid):
         traced = {name: value for name, value in point.items() if name in trial.hparams._fields}
@@ -56,6 +60,15 @@ def groups(trial: Trial, grid: Grid, seeds: list[int]) -> list[Group]:
     for settings in found:
         check.fields(settings)
     return [_group(settings, points, seeds) for settings, points in found.items()]
+
+
+def _is_hashable(value: Any) -> bool:
+    """Whether it is, with all that is in it."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _group(settings: Any, points: list[tuple[int, Any]], seeds: list[int]) -> Group:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxnets import check
 from jaxnets.check import InputError
 from jaxnets.sweep import sound
 from jaxnets.sweep import way as ways
@@ -83,7 +84,7 @@ def run(
         >>> sweep.run(ready).best("loss").point
         {'rate': 0.1}
     """
-    refuse_callers(workers, report)
+    refuse_callers(workers, report, resume=resume, fresh=fresh, share=share)
     if workers is not None and host != (0, 1):
         raise InputError("workers and host, allowed is one of them")
     if share and fresh:  # one that came later would remove what the first has finished
@@ -110,17 +111,14 @@ def _entered(
     return _entered(first, out, host, resume=resume, fresh=fresh, share=share)
 
 
-def refuse_callers(workers: Any, report: Any) -> None:
-    """Refuses workers that cannot be given work, and a report that cannot be called.
-
-    >>> refuse_callers(3, None)
-    Traceback (most recent call last):
-    jaxnets.check.InputError: workers = 3, allowed is an executor, as in concurrent.futures
-    """
+def refuse_callers(workers: Any, report: Any, **truths: Any) -> None:
+    """Refuses workers that cannot be given work, a report that cannot be called, words for truth values."""
     if workers is not None and not isinstance(workers, Executor):
         raise InputError(f"workers = {workers!r}, allowed is an executor, as in concurrent.futures")
     if report is not None and not callable(report):
         raise InputError(f"report = {report!r}, allowed is a function (cells done, a chunk's arrays)")
+    for name, value in truths.items():
+        check.truth(name, value)
 
 
 def opened(

@@ -129,8 +129,11 @@ class Grid:
         >>> Grid.parse(["learning_rate=log:0.1:10:3", "optimizer=sgd,adam"]).points[-1]
         (10.0, 'adam')
         """
+        check.kind("words", words, (list, tuple), "a list of texts, as name=a,b,c")
+        check.kind("space", space, str, "product, zip, random:NUM or sobol:NUM")
         axes = {}
         for word in words:
+            check.kind("grid", word, str, "a text, as name=a,b,c")
             name, equals, text = word.partition("=")
             if not equals or not name or not text:
                 raise InputError(f"grid {word!r}, allowed is name=a,b,c or name=log:low:high:num")
@@ -139,9 +142,11 @@ class Grid:
             axes[name] = axis_of.parse(name, text)
         kind, colon, number = space.partition(":")
         check.choice("space", kind, ("product", "zip", "random", "sobol"))
-        if kind in ("product", "zip"):
+        if bool(colon) != (kind in ("random", "sobol")):
+            raise InputError(f"space {space}, allowed is {kind}{':NUM' * (not colon)}")
+        if not colon:
             return cls(**axes) if kind == "product" else cls.zip(**axes)
-        num = axis_of.number(f"space {space}", number, int) if colon else 0
+        num = axis_of.number(f"space {space}", number, int)
         return getattr(cls, kind)(num, seed=seed, **axes)
 
     @classmethod
@@ -151,6 +156,11 @@ class Grid:
             name: axis if isinstance(axis, Range) else axis_of.values(name, axis)
             for name, axis in axes.items()
         }
+        for name, axis in listed.items():
+            if isinstance(axis, Range) and axis.num is not None:
+                raise InputError(
+                    f"{name}: a range of {axis.num} values, allowed are ends alone: {num} are drawn"
+                )
         if not listed:
             raise InputError("grid: no names, at least one is needed")
         shares = draw(num, len(listed))
@@ -174,6 +184,7 @@ class Grid:
         return (dict(zip(self.names, values, strict=True)) for values in self.points)
 
     def __mul__(self, other: Grid) -> Grid:
+        check.kind("grid: factor", other, Grid, "a Grid")
         twice = set(self.names) & set(other.names)
         if twice:
             raise InputError(f"grid: {', '.join(sorted(twice))} in both factors")
@@ -182,6 +193,7 @@ class Grid:
         return Grid.of_points(self.names + other.names, points)
 
     def __add__(self, other: Grid) -> Grid:
+        check.kind("grid: summand", other, Grid, "a Grid")
         if set(self.names) != set(other.names):
             raise InputError(f"grid: points over {self.names} and over {other.names} cannot be joined")
         _refuse_many(len(self) + len(other))

@@ -173,7 +173,8 @@ def _climb(
     report: Callable[[int, Arrays], None] | None = None,
 ) -> SweepResult:
     """All brackets, one after the other."""
-    refuse_callers(None, report)
+    refuse_callers(None, report, resume=resume, fresh=fresh, keep_lanes=keep_lanes)
+    check.truth("lowest", lowest, None)
     plan = gone_on_with(plan, out, resume=resume)
     (part,) = plan.parts
     check.choice("metric", metric, part.program.metrics)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jaxnets import status
+from jaxnets import check, status
 from jaxnets.check import InputError
 from jaxnets.sweep import sound
 from jaxnets.sweep import way as ways
@@ -89,15 +89,16 @@ class Held:
         return None
 
 
-def only_part(plan: Plan, way: str) -> Part:
+def only_part(plan: Any, way: str) -> Part:
     """The part of a plan whose runs can be stopped together and compared.
 
     Args:
         way: what is to be done with them; begins the refusal.
 
     Raises:
-        InputError: several static combinations, or runs of several lengths.
+        InputError: no plan, several static combinations, or runs of several lengths.
     """
+    check.kind("plan", plan, Plan, "what sweep.plan gives")
     if len(plan.parts) > 1:
         raise InputError(f"{way}: {len(plan.parts)} static combinations, allowed is one")
     if "num_steps" in plan.trial.hparams._fields:

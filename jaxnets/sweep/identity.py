@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+import sysconfig
 import types
 from collections.abc import Iterator
 from functools import partial
@@ -77,8 +78,9 @@ def file_of(function: Any) -> str:
 def _operations_of(function: Any) -> str:
     """A hash of what a Python function does and of all that it holds, wherever its file is.
 
-    Its operations, defaults, what it closes over, a partial's arguments, and the functions and constants of
-    its own module that it names.
+    Its operations, defaults, what it closes over, a partial's arguments, and the functions and constants that
+    it names, of its own module and of others that are neither installed nor Python's: their versions stand
+    for those that are.
     """
     total = hashlib.sha256()
     for word in _words(function, set()) if function else ():
@@ -98,6 +100,8 @@ def _words(value: Any, seen: set[int]) -> Iterator[bytes]:
         yield f"{type(value).__qualname__}{len(value)}".encode()
         for part in value:
             yield from _words(part, seen)
+    elif isinstance(value, set | frozenset):  # in an order of their own in each process
+        yield repr(sorted(map(repr, value))).encode()
     elif isinstance(value, np.ndarray | jax.Array):
         numbers = numbers_of(value)
         yield f"{numbers.dtype}{numbers.shape}".encode() + numbers.tobytes()
@@ -118,17 +122,33 @@ def _words_of_function(function: Any, seen: set[int]) -> Iterator[bytes]:
         one = waiting.pop()
         inner = [part for part in one.co_consts if isinstance(part, types.CodeType)]
         plain = [part for part in one.co_consts if not isinstance(part, types.CodeType)]
-        yield one.co_code + repr((one.co_names, plain)).encode()
-        named = [function.__globals__.get(name) for name in one.co_names]
-        yield from _words([part for part in named if _is_own(part, function)], seen)
+        yield one.co_code + repr(one.co_names).encode()
+        yield from _words([*plain, *_named(one.co_names, function)], seen)
         waiting += inner
 
 
-def _is_own(value: Any, function: Any) -> bool:
-    """Whether what a function names is no module or class, and no function of another module."""
-    if callable(value):
-        return isinstance(value, types.FunctionType) and value.__module__ == function.__module__
-    return value is not None and not isinstance(value, types.ModuleType)
+def _named(names: tuple[str, ...], function: Any) -> list[Any]:
+    """What a function names: functions and constants of its module, and of modules that are people's own."""
+    places, found = [function.__globals__], []
+    for place in places:  # it grows while modules are found in modules
+        for value in [place[name] for name in names if name in place]:
+            if isinstance(value, types.ModuleType):
+                is_new = not any(vars(value) is one for one in places)
+                places += [vars(value)] if is_new and _is_own(value.__name__) else []
+            elif not callable(value):
+                found.append(value)
+            elif isinstance(bare := inspect.unwrap(value), types.FunctionType):
+                is_near = bare.__module__ == function.__module__
+                found += [bare] if is_near or _is_own(bare.__module__) else []
+    return found
+
+
+def _is_own(name: str) -> bool:
+    """Whether a module is no part of Python, nor installed, nor of this library, whose files are hashed."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    folders = [*map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))]
+    others = [Path(jaxnets.__file__).parent, *map(Path, folders)]
+    return bool(file) and not any(Path(file).is_relative_to(folder) for folder in others)
 
 
 def _is_filled(cell: types.CellType) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,9 +15,11 @@ from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import Group, batches_of, inputs_of
+from jaxnets.sweep.columns import refuse_names
 from jaxnets.sweep.devices import memory_of
 from jaxnets.sweep.lanes import Candidate, Layout, candidates, measured, refuse_unfit
 from jaxnets.sweep.program import Program, compile_program, least_bytes
+from jaxnets.sweep.repeated import refuse_repeats
 from jaxnets.sweep.trial import Trial
 from jaxnets.sweep.way import Way, advanced
 
@@ -124,12 +127,20 @@ class Part(NamedTuple):
 
 
 def part_of(
-    trial: Trial, group: Group, dataset: Dataset, layout: Layout, *, devices: tuple, memory: int | None
+    trial: Trial,
+    group: Group,
+    dataset: Dataset,
+    layout: Layout,
+    *,
+    names: Sequence[str],
+    devices: tuple,
+    memory: int | None,
 ) -> Part:
     """Compiles and measures what the cells of one static combination need.
 
     Args:
         dataset: on the device.
+        names: of the grid, which no metric may have.
         memory: bytes that may be used of each device; None for what it has.
 
     Raises:
@@ -137,6 +148,9 @@ def part_of(
     """
     settings = _of_all(trials.complete(group.settings, dataset), group.hparams, dataset)
     _refuse_run(settings, trials.num_rows(dataset))
+    refuse_names(trial, settings, group.hparams, dataset, names)
+    if hasattr(group.hparams, "batch_size"):
+        refuse_repeats(trial, settings, group.hparams, dataset)
     num_seeds = len(np.unique(group.seeds))
     num_points = len(group.numbers) // num_seeds
     shares_seed = num_seeds == 1 or num_points >= LEAST_POINTS
@@ -177,6 +191,8 @@ def _refuse_run(settings: Any, num_rows: int) -> None:
     """Refuses numbers of steps that cannot be, and an order of the rows that names others."""
     check.count("num_steps", settings.num_steps, 1, 2**31 - 1)
     run = trials.run_settings(settings)
+    if not callable(run.get("sampling", "epoch")):
+        check.choice("sampling", run.get("sampling", "epoch"), sampling.ORDERS)
     if run.get("evaluate_every") is not None:
         check.count("evaluate_every", run["evaluate_every"], 1, settings.num_steps)
     if run.get("batch_size") is not None:

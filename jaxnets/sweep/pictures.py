@@ -27,7 +27,11 @@ def curve(columns: Arrays, name: str, metric: str) -> Figure:
     """A metric over one name that is a number: mean and spread over the seeds."""
     means, values, *_ = _means(columns, metric, name, "seed")
     x = np.array(values)
-    return plot.curves(x, {metric: means}, x_label=spaced(name), y_label=spaced(metric), log_x=is_wide(x))
+    label = spaced(metric) + _fate(columns["status"])
+    return plot.curves(
+        x, {label: means}, x_label=spaced(name), y_label=spaced(metric), log_x=is_wide(x), count_ended=False,
+        title="" if np.isfinite(means).any() else "no number is finite",
+    )  # fmt: skip
 
 
 def heatmap(columns: Arrays, x: str, y: str, metric: str) -> Figure:

@@ -18,7 +18,7 @@ from jaxnets.sweep import trial as trials
 from jaxnets.sweep.cells import groups, seeds_of
 from jaxnets.sweep.devices import devices_of
 from jaxnets.sweep.fields import resolved
-from jaxnets.sweep.grid import RESERVED, Grid
+from jaxnets.sweep.grid import Grid
 from jaxnets.sweep.lanes import MOST_LANES, Layout, layouts_in
 from jaxnets.sweep.part import Part, part_of, with_lanes
 from jaxnets.sweep.trial import Trial
@@ -134,7 +134,7 @@ def plan(
         (2, 1)
     """
     if not isinstance(grid, Grid) or not len(grid):
-        raise InputError(f"grid: {grid!r}, allowed is a Grid of one point or more")
+        raise InputError(f"grid: {check.shown(grid)}, allowed is a Grid of one point or more")
     source = trials.of(source, data, grid.names, **options)
     grid = resolved(source, grid)
     for name, number in (("lanes", lanes), ("chunk_size", chunk_size)):
@@ -150,17 +150,22 @@ def plan(
     found = groups(source, grid, wanted)
     given = Layout(lanes, chunk_size)
     layouts = [given if like is None else given.or_else(one) for one in layouts_in(like, len(found))]
+    known = {"names": grid.names, "devices": devices, "memory": memory}
     with jax.default_device(devices[0]):
         parts = [
-            part_of(source, group, read(group.settings), layout, devices=devices, memory=memory)
+            part_of(source, group, read(group.settings), layout, **known)
             for group, layout in zip(found, layouts, strict=True)
         ]
-    _refuse_names(source, grid, parts)
     return Plan(source, grid, tuple(wanted), tuple(parts), given, memory)
 
 
-def gone_on_with(plan: Plan, out: str | Path | None, *, resume: bool) -> Plan:
-    """The plan, laid out like the sweep in the folder where that is to be gone on with."""
+def gone_on_with(plan: Any, out: str | Path | None, *, resume: bool) -> Plan:
+    """The plan, laid out like the sweep in the folder where that is to be gone on with.
+
+    Raises:
+        InputError: it is none.
+    """
+    check.kind("plan", plan, Plan, "what sweep.plan gives")
     return laid_out_like(plan, out) if resume and out is not None else plan
 
 
@@ -178,14 +183,6 @@ def laid_out_like(plan: Plan, folder: str | Path) -> Plan:
             part = with_lanes(plan.trial, part, lanes, memory=plan.memory)
         parts.append(part._replace(chunk_size=layout.chunk_size or part.chunk_size))
     return dataclasses.replace(plan, parts=tuple(parts))
-
-
-def _refuse_names(trial: Trial, grid: Grid, parts: list[Part]) -> None:
-    """Refuses metrics that would stand in another column's place."""
-    for part in parts:
-        twice = {*part.program.metrics, *part.program.finals} & {*grid.names, *RESERVED}
-        if twice:
-            raise InputError(f"{trial.name}: a metric {min(twice)!r}, which is a column already; rename it")
 
 
 def reader(trial: Trial) -> Callable[[Any], Dataset]:

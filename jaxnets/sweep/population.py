@@ -97,7 +97,9 @@ def evolve(
         InputError: several static combinations, a traced number of steps, too few members, no such metric or
             name, or as :func:`~jaxnets.sweep.run`.
     """
-    refuse_callers(None, report)
+    refuse_callers(None, report, resume=resume, fresh=fresh)
+    check.truth("lowest", lowest, None)
+    check.kind("share", share, (float, int, np.number), "a number")
     only_part(plan, "population")
     plan = gone_on_with(plan, out, resume=resume)
     (part,) = plan.parts
@@ -150,10 +152,12 @@ def replay(population: Population, cell: int) -> Arrays:
     return record
 
 
-def _changing(plan: Plan, names: Sequence[str] | None) -> list[str]:
+def _changing(plan: Plan, names: Any) -> list[str]:
     traced = plan.trial.hparams._fields
     if "member" in (*plan.grid.names, *traced):
         raise InputError("population: a name 'member', which is a column of its table")
+    if names is not None:
+        check.kind("names", names, (list, tuple), "a list of names")
     wanted = [name for name in plan.grid.names if name in traced] if names is None else [*names]
     for name in wanted:
         check.choice("name", name, traced)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from jaxnets import check
 from jaxnets.check import InputError
 from jaxnets.sweep.records import Arrays
 from jaxnets.types import Int
@@ -86,6 +87,7 @@ def ranked(columns: Arrays, names: tuple[str, ...], metric: str, *, lowest: bool
         metric: a column.
         lowest: whether small is good; by default where the name says loss or error.
     """
+    check.truth("lowest", lowest, None)
     of_cell, table = over_seeds(columns, names, metric)
     lowest = is_better_low(metric) if lowest is None else lowest
     means, steps = table["mean"].to_numpy(), np.bincount(of_cell, columns["step"])

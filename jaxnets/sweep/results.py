@@ -173,6 +173,8 @@ def write(path: str | Path, content: bytes) -> None:
     Raises:
         InputError: it cannot be written.
     """
+    if not isinstance(path, str | Path) or not Path(path).name:
+        raise InputError(f"path = {check.shown(path)}, allowed is the name of a file")
     try:
         records.replace(Path(path), content)
     except OSError as error:

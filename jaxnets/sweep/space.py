@@ -46,6 +46,9 @@ class Space:
             name: axis if isinstance(axis, Range) else axis_of.values(name, axis)
             for name, axis in axes.items()
         }
+        for name, axis in self.axes.items():
+            if isinstance(axis, Range) and axis.low > axis.high:
+                raise InputError(f"space: {name} from {axis.low:g} to {axis.high:g}, allowed is low <= high")
         self.whole = {
             name for name, axis in self.axes.items() if isinstance(axis, Range) and self._is_whole(name)
         }
