@@ -29,8 +29,10 @@ def refuse_names(trial: Trial, settings: Any, hparams: Any, dataset: Dataset, na
         InputError: one is a name of the grid's or the table's, or is measured by the sweep itself.
     """
     one = type(hparams)(*(column[0] for column in hparams))
+    found: list[dict] = []
     with trials.explained(trial):
-        of_step, of_rows = jax.eval_shape(lambda *given: _measured(trial, settings, *given), one, dataset)
+        jax.eval_shape(lambda *given: found.extend(_measured(trial, settings, *given)), one, dataset)
+    of_step, of_rows = found
     splits = [name for name in ("valid", "test") if dataset.splits.get(name) is not None]
     measured = {f"{split}_{name}" for split in splits for name in of_rows}
     taken = {*names, *RESERVED}
@@ -40,7 +42,7 @@ def refuse_names(trial: Trial, settings: Any, hparams: Any, dataset: Dataset, na
 
 
 def _measured(trial: Trial, settings: Any, hparams: Any, dataset: Dataset) -> tuple[dict, dict]:
-    """What a step returns, and what is measured of rows."""
+    """What a step returns, and what is measured of rows, whatever it is."""
     learner = trial.learner(hparams, settings)
     if not isinstance(learner, Learner):  # which is refused where it is compiled, as are metrics in no dict
         return {}, {}

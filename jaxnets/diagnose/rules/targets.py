@@ -123,13 +123,17 @@ def _beyond_classes(probe: Probe, head: Head) -> dict[str, Any]:
     zeros has no slope either, but is counted.
     """
     labels, all_labels = head.labels, probe.targets
-    if labels is None or head.targets.shape == head.outputs.shape or not _is_choice(head):
+    if labels is None or head.targets.shape == head.outputs.shape or head.free is None:
         return {}
     k = head.outputs.shape[-1]
     outside = (all_labels < 0) | (all_labels >= k)
+    evidence = {"labels": [int(all_labels.min()), int(all_labels.max())], "outputs": k}
     if not outside.any():
         return {}
-    evidence = {"labels": [int(all_labels.min()), int(all_labels.max())], "outputs": k}
+    if ((labels < 0) | (labels >= k)).any() and not np.isfinite(head.loss_of(head.draws[0])[0]):
+        return evidence | {"the loss": "NaN or infinite"}
+    if not _is_choice(head):
+        return {}
     flat, slopes = labels.ravel(), head.slopes.reshape(len(head.slopes), labels.size, -1)
     places = np.flatnonzero((flat < 0) | (flat >= k))
     is_mark = _is_mark(head, all_labels, all_labels[outside])
