@@ -18,13 +18,25 @@ import test_sweep as base
 from jaxnets import sweep
 from jaxnets.check import InputError
 from jaxnets.learner import Learner
-from jaxnets.sweep import Grid, part
+from jaxnets.sweep import Grid, fields, lin, log, part
 from jaxnets.sweep import results as results_of
 from jaxnets.sweep.identity import _operations_of, _threads, manifest_of
 from jaxnets.sweep.lanes import Layout
 from jaxnets.sweep.plan import laid_out_like
 
 GRID = Grid(learning_rate=[0.01, 0.1, 0.2])
+
+
+def test_ranges_that_are_drawn_for_whole_numbers_give_whole_numbers():
+    """Traced and static ones; points that become the same are there once."""
+    trial = base.TRIAL._replace(hparams=Lengths(), learner=of_lengths)
+    grid = Grid.random(12, num_steps=lin(40, 43), learning_rate=log(0.01, 1)) * Grid(batch_size=[8])
+    found = fields.resolved(trial, grid)
+    assert set(found.column("num_steps")) <= {40, 41, 42, 43}
+    assert len(found) == 12
+    assert len(fields.resolved(trial, Grid.sobol(12, num_steps=lin(40, 43)))) == 4
+    with pytest.raises(InputError, match=r"num_steps = 40.5, allowed is int"):
+        fields.resolved(trial, Grid(num_steps=[40.5]))
 
 
 @pytest.mark.parametrize("num_steps", [0, -5])

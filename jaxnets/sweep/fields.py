@@ -30,13 +30,13 @@ def resolved(trial: Trial, grid: Grid) -> Grid:
     ]
     points = [
         tuple(
-            converted(name, value, hint, is_number=is_number)
+            converted(name, _rounded(value, hint) if name in grid.drawn else value, hint, is_number=is_number)
             for (name, is_number, hint), value in zip(kinds, values, strict=True)
         )
         for values in grid.points
     ]
-    found = Grid.of_points(grid.names, points)
-    if len(found) < len(grid):
+    found = Grid.of_points(grid.names, points, drawn=grid.drawn)
+    if len(found) < len(grid) and not grid.drawn:
         raise InputError("grid: two points are the same, each is allowed once")
     return found
 
@@ -99,6 +99,15 @@ def converted(name: str, value: Any, hint: Any, *, is_number: bool) -> Value:
         raise InputError(f"{name} = {value!r}, allowed are numbers: it is traced; make it a setting")
     names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
     raise InputError(f"{name} = {value!r}, allowed is {names}")
+
+
+def _rounded(value: Any, hint: Any) -> Any:
+    """The nearest whole number, of one that was drawn for a field that takes no others."""
+    kinds = typing.get_args(hint) if _is_union(hint) else (hint,)
+    bare = [
+        typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind for kind in kinds
+    ]
+    return round(value) if int in bare and float not in bare else value
 
 
 _NOT = object()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,11 @@ class Grid:
         InputError: an axis without values, with a value that is none (NaN, an array, an object), twice the
             same value, a reserved name, or more points than a table can number.
 
+    Attributes:
+        names: in the order of a point's values.
+        points: a tuple of values each.
+        drawn: names whose values were drawn from a range; a field of whole numbers takes the nearest ones.
+
     >>> grid = Grid(learning_rate=[0.1, 1], optimizer=["sgd", "adam"])
     >>> len(grid), next(iter(grid))
     (4, {'learning_rate': 0.1, 'optimizer': 'sgd'})
@@ -48,14 +53,16 @@ class Grid:
         _refuse_many(math.prod(map(len, listed.values())))
         self.names = tuple(_name(name) for name in listed)
         self.points = tuple(itertools.product(*listed.values()))
+        self.drawn: frozenset[str] = frozenset()
 
     @classmethod
-    def of_points(cls, names: Any, points: Any) -> Grid:
+    def of_points(cls, names: Any, points: Any, *, drawn: Collection[str] = ()) -> Grid:
         """The points as they are given, each a value for every name.
 
         Args:
             names: a list or tuple of words, each once.
             points: a list or tuple of points, each a list or tuple itself.
+            drawn: see :class:`Grid`.
 
         Raises:
             InputError: a name twice, a point that is none, or more points than a table can number.
@@ -72,6 +79,7 @@ class Grid:
         if len({*grid.names}) < len(grid.names):
             raise InputError(f"grid: names {', '.join(grid.names)}, each is allowed once")
         grid.points = tuple(dict.fromkeys(_point(grid.names, values) for values in points))
+        grid.drawn = frozenset(drawn)
         return grid
 
     @classmethod
@@ -90,6 +98,8 @@ class Grid:
     @classmethod
     def random(cls, num: int, *, seed: int = 0, **axes: Any) -> Grid:
         """Points drawn at random: a range's numbers evenly (in the logarithm), a sequence's values alike.
+
+        Where a field takes whole numbers, a range's are rounded when it is planned.
 
         >>> from jaxnets.sweep import log
         >>> len(Grid.random(20, learning_rate=log(1e-3, 1), optimizer=["sgd", "adam"]))
@@ -170,7 +180,8 @@ class Grid:
             else [axis[int(share * len(axis))] for share in column]
             for axis, column in zip(listed.values(), shares.T, strict=True)
         ]
-        return cls.of_points([*listed], [*zip(*columns, strict=True)])
+        ranges = [name for name, axis in listed.items() if isinstance(axis, Range)]
+        return cls.of_points([*listed], [*zip(*columns, strict=True)], drawn=ranges)
 
     def column(self, name: str) -> list[Value]:
         """The values of one name, point by point."""
@@ -190,7 +201,7 @@ class Grid:
             raise InputError(f"grid: {', '.join(sorted(twice))} in both factors")
         _refuse_many(len(self) * len(other))
         points = [mine + theirs for mine in self.points for theirs in other.points]
-        return Grid.of_points(self.names + other.names, points)
+        return Grid.of_points(self.names + other.names, points, drawn=self.drawn | other.drawn)
 
     def __add__(self, other: Grid) -> Grid:
         check.kind("grid: summand", other, Grid, "a Grid")
@@ -198,7 +209,7 @@ class Grid:
             raise InputError(f"grid: points over {self.names} and over {other.names} cannot be joined")
         _refuse_many(len(self) + len(other))
         theirs = [tuple(point[name] for name in self.names) for point in other]
-        return Grid.of_points(self.names, [*self.points, *theirs])
+        return Grid.of_points(self.names, [*self.points, *theirs], drawn=self.drawn | other.drawn)
 
     def __repr__(self) -> str:
         return f"Grid of {len(self)} points over {', '.join(self.names) or 'nothing'}"
