@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxnets.check import InputError, choice
 from jaxnets.diagnose.finding import SEVERITIES, Finding, Report
@@ -53,7 +54,8 @@ def diagnose(problem: Problem, key: jax.Array, *, mute: Collection[str] = (), pr
         if name in mute or name in skipped:
             continue
         try:
-            findings += rule(probe)
+            with np.errstate(all="ignore"):  # numbers that are not finite are looked for
+                findings += rule(probe)
         except Exception as error:  # whatever a person's functions do, the other rules are asked
             skipped[name] = _line(error)
     findings = ordered(findings)
