@@ -240,7 +240,7 @@ def test_gradients_by_layer_are_those_of_the_backward_pass():
     first = last @ np.asarray(params[1]["w"]).T * (1 - hidden**2)
     np.testing.assert_allclose(seen.deltas[0], first, rtol=1e-4, atol=1e-7)
     assert seen.feeding == [0]
-    assert seen.biased == {0: {1}, 1: {3}}
+    assert seen.biased == {0: {0}, 1: {2}}  # leaves in the order of their names: b, w, b, w
 
 
 def test_gradients_through_time_are_those_by_the_inputs():

@@ -153,8 +153,8 @@ def test_workers_compute_in_64_bits_where_their_sender_does(tmp_path, monkeypatc
 def test_what_killed_workers_leave_is_done_here(tmp_path, monkeypatch):
     jobs = []
 
-    def submit(work, job):
-        jobs.append(job)
+    def submit(work, *job):
+        jobs.extend(job)
         future = Future()
         future.set_exception(BrokenProcessPool("a worker was killed"))
         return future
@@ -172,7 +172,7 @@ def test_what_workers_that_never_answer_leave_is_done_here(tmp_path, monkeypatch
     lost.cancel()
     for future in (lost, pending):
         with ThreadPoolExecutor(1) as pool:
-            monkeypatch.setattr(pool, "submit", lambda work, job, future=future: future)
+            monkeypatch.setattr(pool, "submit", lambda work, *job, future=future: future)
             assert base.same(sweep.run(planned(), tmp_path / str(id(future)), workers=pool), whole())
 
 

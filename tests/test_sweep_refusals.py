@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -134,6 +135,18 @@ def test_a_sweep_that_is_shared_is_not_begun_afresh(tmp_path):
     with pytest.raises(InputError, match="share and fresh, allowed is one of them"):
         sweep.run(planned(), tmp_path / "out", share=True, fresh=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_workers_that_take_no_work_are_refused_before_a_sweep_is_removed(tmp_path):
+    sweep.run(planned(), tmp_path / "out")
+    kept = sorted(path.name for path in (tmp_path / "out" / "chunks").iterdir())
+    pool = ThreadPoolExecutor(1)
+    with pytest.raises(InputError, match="num_workers = 0"):
+        sweep.run(planned(), tmp_path / "out", fresh=True, workers=pool, num_workers=0)
+    pool.shutdown()
+    with pytest.raises(InputError, match="workers: RuntimeError: cannot schedule new futures"):
+        sweep.run(planned(), tmp_path / "out", workers=pool)
+    assert sorted(path.name for path in (tmp_path / "out" / "chunks").iterdir()) == kept
 
 
 @pytest.mark.parametrize("option", ["resume", "fresh", "share"])

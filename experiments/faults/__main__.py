@@ -78,8 +78,8 @@ def _reported(cases: list[tuple[str, int]], num_workers: int) -> Iterator[tuple[
     """Names with what is said of them, by this process or by several."""
     from experiments.faults import _score
 
+    command.configure("float32")
     if num_workers == 1:
-        command.configure("float32")
         yield from ((name, _score.reported(name, seed)) for name, seed in cases)
         return
     spawned = multiprocessing.get_context("spawn")

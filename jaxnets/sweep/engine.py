@@ -85,6 +85,7 @@ def run(
         {'rate': 0.1}
     """
     refuse_callers(workers, report, resume=resume, fresh=fresh, share=share)
+    check.count("num_workers", num_workers, 1)
     if workers is not None and host != (0, 1):
         raise InputError("workers and host, allowed is one of them")
     if share and fresh:  # one that came later would remove what the first has finished
@@ -115,6 +116,11 @@ def refuse_callers(workers: Any, report: Any, **truths: Any) -> None:
     """Refuses workers that cannot be given work, a report that cannot be called, words for truth values."""
     if workers is not None and not isinstance(workers, Executor):
         raise InputError(f"workers = {workers!r}, allowed is an executor, as in concurrent.futures")
+    if workers is not None:
+        try:  # before anything in the folder is touched
+            workers.submit(int)
+        except Exception as error:  # one that is shut, or whose processes are dead
+            raise InputError(f"workers: {type(error).__name__}: {' '.join(str(error).split())}") from None
     if report is not None and not callable(report):
         raise InputError(f"report = {report!r}, allowed is a function (cells done, a chunk's arrays)")
     for name, value in truths.items():

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import jax
 
-from jaxnets import check
 from jaxnets.check import InputError
 from jaxnets.sweep.grid import Grid
 from jaxnets.sweep.identity import file_of
@@ -87,9 +86,8 @@ def submitted(executor: Executor, num_workers: int, ready: Plan, out: str | Path
     A worker that is killed, or a pool that breaks, only ends sooner: what it had begun, others take over.
 
     Raises:
-        InputError: no workers, or one that cannot be sent the learner.
+        InputError: a worker that cannot be sent the learner.
     """
-    check.count("num_workers", num_workers, 1)
     job = Job(
         ready.trial,
         ready.grid,
