@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -61,7 +61,7 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    model: tyro.conf.Fixed[str] = "autoencoder"
+    model: tyro.conf.Fixed[Literal["pca", "autoencoder", "denoising", "variational"]] = "autoencoder"
     """Which learner; ``--rows`` chooses among them."""
     dataset: str = "mnist5k"
     """Images of the ten digits."""

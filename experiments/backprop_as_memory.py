@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -54,7 +54,7 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    method: tyro.conf.Fixed[str] = "memoised"
+    method: tyro.conf.Fixed[Literal["naive", "memoised", "jax"]] = "memoised"
     """How the gradient is computed; ``--rows`` chooses."""
     dataset: tyro.conf.Fixed[str] = "two_gaussians"
     """Points in the plane, of two classes."""

@@ -15,7 +15,7 @@ space is a hyperbola in the plane.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -49,11 +49,11 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    dataset: tyro.conf.Fixed[str] = "parabola"
+    dataset: tyro.conf.Fixed[Literal["parabola", "hyperbola"]] = "parabola"
     """Or ``hyperbola``."""
     num_hidden: tyro.conf.Fixed[int] = 2
     """Hidden units."""
-    activation: tyro.conf.Fixed[str] = "tanh"
+    activation: tyro.conf.Fixed[Literal["tanh", "square"]] = "tanh"
     """Of the hidden units; or ``square``."""
     num_steps: Annotated[int, Interval(1, 2**31 - 1)] = 4000
     """Updates."""

@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -65,7 +65,7 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    search: tyro.conf.Fixed[str] = "gradient"
+    search: tyro.conf.Fixed[Literal["none", "gradient", "grid"]] = "gradient"
     """Where the next run is made: ``gradient``, ``grid`` or ``none``; ``--rows`` chooses."""
     num_steps: Annotated[int, Interval(1, 2**31 - 1)] = 30
     """Runs, one after another."""

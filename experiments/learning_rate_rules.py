@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -60,7 +60,7 @@ class Settings(NamedTuple):
 
     rule: tyro.conf.Fixed[str] = "inverse_count"
     """One of RULES; ``--rows`` chooses."""
-    problem: tyro.conf.Fixed[str] = "sparse"
+    problem: tyro.conf.Fixed[Literal["sparse", "scaled"]] = "sparse"
     """``sparse`` or ``scaled``; ``--rows`` chooses."""
     num_steps: Annotated[int, Interval(0, 2**31 - 1)] = 10_000
     """Updates."""

@@ -17,7 +17,7 @@ away, so that the coefficients are the exact solution. The largest curvature is 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -60,7 +60,9 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    rule: tyro.conf.Fixed[str] = "bb_long"
+    rule: tyro.conf.Fixed[
+        Literal["constant", "constant_smaller", "backtracking", "exact", "bb_long", "bb_short"]
+    ] = "bb_long"
     """For the size of a step; ``--rows`` chooses among them."""
     num_examples: Annotated[int, Interval(4)] = 1000
     """Rows."""

@@ -17,7 +17,7 @@ row of each class supports it, but as the inverse of the penalty's logarithm whe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -51,7 +51,7 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    model: tyro.conf.Fixed[str] = "sigmoid"
+    model: tyro.conf.Fixed[Literal["sigmoid", "softmax", "minimum_norm"]] = "sigmoid"
     """Or ``softmax``, or ``minimum_norm``."""
     use_bias: tyro.conf.Fixed[bool] = True
     """Without one, the line goes through the origin."""

@@ -27,7 +27,7 @@ import functools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -66,7 +66,7 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    model: tyro.conf.Fixed[str] = "pmf"
+    model: tyro.conf.Fixed[Literal["pmf", "bpmf", "nuts"]] = "pmf"
     """Which learner; ``--rows`` chooses among them."""
     dataset: str = "low_rank_ratings"
     """A MovieLens file, ``small_matrix``, or a name of jaxnets.data with (user, item) inputs."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -59,7 +59,7 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    form: tyro.conf.Fixed[str] = "matrices"
+    form: tyro.conf.Fixed[Literal["matrices", "one_at_a_time"]] = "matrices"
     """How the gradient is computed; ``--rows`` chooses."""
     dataset: str = "mnist5k"
     """A name or a file of images, see jaxnets.data."""

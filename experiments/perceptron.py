@@ -14,7 +14,7 @@ that made the labels, so gamma is known; the best plane's is no smaller, and its
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +42,7 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    kind: tyro.conf.Fixed[str] = "separable"
+    kind: tyro.conf.Fixed[Literal["separable", "overlapping"]] = "separable"
     """Or ``overlapping``: two normal classes, of which the best line gets 0.933 right."""
     averaged: tyro.conf.Fixed[bool] = False
     """Whether the mean of the weights predicts, over all rows seen."""

@@ -18,7 +18,7 @@ series ``|sin x| = 2 / pi - 4 / pi sum_m cos(2 m x) / (4 m^2 - 1)``, cut after m
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -54,9 +54,9 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    units: tyro.conf.Fixed[str] = "tanh"
+    units: tyro.conf.Fixed[Literal["tanh", "sigmoid", "relu", "fourier"]] = "tanh"
     """Of the hidden layers; ``fourier``: none, but sines and cosines of the input."""
-    output: tyro.conf.Fixed[str] = "linear"
+    output: tyro.conf.Fixed[Literal["linear", "sigmoid"]] = "linear"
     """Of the network."""
     num_humps: tyro.conf.Fixed[int] = 4
     """The interval is [0, num_humps pi]; ``--rows`` chooses."""

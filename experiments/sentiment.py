@@ -24,7 +24,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -77,9 +77,9 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    cell: tyro.conf.Fixed[str] = "gru"
+    cell: tyro.conf.Fixed[Literal["none", "vanilla", "lstm", "gru"]] = "gru"
     """Recurrent layer, or none; ``--rows`` chooses."""
-    pool: tyro.conf.Fixed[str] = "last"
+    pool: tyro.conf.Fixed[Literal["last", "mean", "scaled_sum", "largest"]] = "last"
     """What becomes the sentence's vector: the last state, the mean, a sum, or each unit's largest value."""
     bidirectional: tyro.conf.Fixed[bool] = False
     """Whether sentences are read backwards, too."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -49,7 +49,7 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    function: tyro.conf.Fixed[str] = "sin"
+    function: tyro.conf.Fixed[Literal["sin", "tanh"]] = "sin"
     """One of FUNCTIONS; ``--rows`` chooses."""
     method: tyro.conf.Fixed[str] = "learned"
     """One of METHODS; ``--rows`` chooses."""

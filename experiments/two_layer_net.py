@@ -14,7 +14,7 @@ sees them as rows of numbers.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -66,7 +66,7 @@ class Settings(NamedTuple):
     """Updates; by default those of the epochs."""
     batch_size: Annotated[int, Interval(1)] = 100
     """Rows an update, drawn with replacement."""
-    sampling: tyro.conf.Fixed[str] = "replacement"
+    sampling: tyro.conf.Fixed[Literal["epoch", "replacement", "sequential"]] = "replacement"
     """How the rows are drawn."""
     num_classes: tyro.conf.Fixed[int | None] = None
     """As many as the data set has, if None."""

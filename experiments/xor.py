@@ -18,7 +18,7 @@ small batches, the first plateau takes longer than there is time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -55,9 +55,9 @@ class Hparams(NamedTuple):
 class Settings(NamedTuple):
     """Static choices."""
 
-    activation: tyro.conf.Fixed[str] = "tanh"
+    activation: tyro.conf.Fixed[Literal["none", "tanh", "sigmoid"]] = "tanh"
     """Of the hidden units; none: a perceptron. ``--rows`` chooses."""
-    change: tyro.conf.Fixed[str] = "none"
+    change: tyro.conf.Fixed[Literal["none", "no_momentum", "large_rate", "large_start"]] = "none"
     """Of the hyperparameters, one of CHANGES; ``--rows`` chooses."""
     num_inputs: tyro.conf.Fixed[int] = 2
     """The third one is noise; ``--rows`` chooses."""

@@ -9,7 +9,7 @@ import difflib
 import math
 import textwrap
 from collections.abc import Hashable, Iterable
-from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import jax
 import jax.numpy as jnp
@@ -67,16 +67,23 @@ def interval(name: str, value: Any, allowed: Interval) -> None:
 
 
 def fields(values: Any) -> None:
-    """Refuses a field outside the :class:`Interval` of its annotation, or that has no number in 32 bits.
+    """Refuses a field outside its annotation's :class:`Interval` or ``Literal``, or no number in 32 bits.
 
-    >>> from typing import Annotated
+    >>> from typing import Annotated, Literal
     >>> Hparams = NamedTuple("Hparams", [("learning_rate", Annotated[float, POSITIVE])])
     >>> fields(Hparams(1e-50))
     Traceback (most recent call last):
     jaxnets.check.InputError: learning_rate = 0.0, allowed is (0, inf)
+    >>> Settings = NamedTuple("Settings", [("optimizer", Literal["sgd", "adam"])])
+    >>> fields(Settings("adm"))
+    Traceback (most recent call last):
+    jaxnets.check.InputError: unknown optimizer 'adm': did you mean 'adam'? allowed: sgd, adam
     """
     for name, hint in get_type_hints(type(values), include_extras=True).items():
         inner = get_args(hint)[0] if get_origin(hint) is tuple else hint
+        words = [part for part in (inner, *get_args(inner)) if get_origin(part) is Literal]
+        if words:
+            choice(name, getattr(values, name), get_args(words[0]))
         allowed = [part for part in get_args(inner)[1:] if isinstance(part, Interval)]
         if allowed and getattr(values, name) is not None:
             for number in np.ravel(getattr(values, name)).tolist():

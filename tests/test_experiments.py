@@ -1,9 +1,11 @@
 """Every experiment keeps the contract: docstring, values, rows, goals and pictures."""
 
 import re
+import typing
 
 import numpy as np
 import pytest
+import tyro
 from pictures import assert_shown
 
 from experiments import _contract
@@ -32,6 +34,23 @@ def test_hparams_are_numbers_and_settings_are_static(experiment):
         assert isinstance(hparams, experiment.Hparams)
         assert isinstance(settings, experiment.Settings)
         check.fields(hparams)
+
+
+def test_words_that_no_row_knows_are_refused(experiment):
+    """Where the rows choose a word, another one is refused in one line, not taken for the last of them."""
+    hints = typing.get_type_hints(experiment.Settings, include_extras=True)
+    for name, hint in hints.items():
+        is_fixed = getattr(hint, "__metadata__", ()) == tyro.conf.Fixed[str].__metadata__
+        if not is_fixed or not isinstance(getattr(experiment.Settings(), name), str):
+            continue
+        with pytest.raises(check.InputError, match="no-such"):
+            made(experiment, experiment.Settings()._replace(**{name: "no-such"}))
+
+
+def made(experiment, settings):
+    check.fields(settings)
+    experiment.data(settings)
+    experiment.learner(experiment.Hparams(), settings)
 
 
 def train_two_steps(experiment, names):

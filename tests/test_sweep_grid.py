@@ -203,7 +203,7 @@ def test_values_become_what_their_field_holds(value, hint, expected):
         (Grid(momentum=[1e-50]), "momentum = 1e-50, which is 0.0 in 32 bits"),
         (Grid(depth=[2**40]), "depth = 1099511627776, allowed are numbers of 32 bits"),
         (Grid(depth=[2.5]), "depth = 2.5, allowed is int"),
-        (Grid(optimizer=["rmsprop"]), "optimizer = 'rmsprop'"),
+        (Grid(optimizer=["rmsprop"]), "unknown optimizer 'rmsprop': allowed: sgd, adam"),
         (Grid(widths=[3]), "widths = 3, allowed is tuple"),
         (Grid(momentum=[0.1, 0.1 + 1e-12]), "two points are the same in 32 bits"),
         (Grid.parse(["momentum=0.1,0.10"]), "two points are the same, each"),

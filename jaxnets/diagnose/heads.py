@@ -55,7 +55,7 @@ class Head:
         self.loss = Program(problem.loss, params, *batch)
         self.predicted, self.lost = quick(self._run)(params, *batch)
 
-    def _run(self, params: PyTree, *batch: Any) -> tuple[dict[int, Array], dict[int, Array]]:
+    def _run(self, params: PyTree, *batch: Any) -> tuple[dict[int, Any], dict[int, Any]]:
         return self.predict.run(params, batch[0]), self.loss.run(params, *batch)
 
     @cached_property

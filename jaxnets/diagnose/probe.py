@@ -27,6 +27,8 @@ MOST_ROWS = 256
 """Rows that are looked at; evenly spaced over all."""
 LONGER = (10.0, 100.0, 1e3, 1e4)
 """By what steps are multiplied, to see whether longer ones get further."""
+RISEN = 0.01
+"""Share of a loss by which one that rises does so; less is the noise of batches."""
 FEW_ROWS = 32
 """Rows at which the head is looked at."""
 
@@ -183,13 +185,14 @@ class Probe:
     def smaller_scale(self) -> float | None:
         """By what steps must be multiplied so that the loss falls as it should; None where they need not.
 
-        It must fall where it rose or diverged, or three times as far as it did.
+        It must fall where it rose or diverged, or three times as far as it did. A rise of less than a percent
+        is that of batches which differ: one where longer and shorter steps stay on a plateau.
         """
         run, first = self.run, abs(float(self.run.losses[0]))
         for scale in (0.1, 0.01, 1e-3, 1e-4, 1e-5) if not run.drop > 0 else (0.1,):
             drop = self.run_at(scale).drop
             if drop > 1e-4 * first and (
-                run.drop < -1e-3 * first or (drop > 0.05 * first and run.drop < 0.3 * drop)
+                run.drop < -RISEN * first or (drop > 0.05 * first and run.drop < 0.3 * drop)
             ):
                 return scale
         return None

@@ -97,6 +97,8 @@ def converted(name: str, value: Any, hint: Any, *, is_number: bool) -> Value:
             return found
     if is_number and str in kinds:
         raise InputError(f"{name} = {value!r}, allowed are numbers: it is traced; make it a setting")
+    for words in (typing.get_args(kind) for kind in kinds if typing.get_origin(kind) is typing.Literal):
+        check.choice(name, value, words)
     names = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
     raise InputError(f"{name} = {value!r}, allowed is {names}")
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.fit import Fit, correlation, labels_of
 from jaxnets.diagnose.flow import slope_of
-from jaxnets.diagnose.probe import Probe, is_finite, norm
+from jaxnets.diagnose.probe import RISEN, Probe, is_finite, norm
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.rules.splits import outside_training_range
@@ -193,7 +193,8 @@ def oscillating(probe: Probe) -> Iterator[Finding]:
     or the loss, looked at ten times there, rises by a tenth of its whole fall, five times as much as with
     calmer steps. Calmer are steps of a tenth, and those of an optimizer that forgets what it remembers where
     the loss has risen (a momentum too near to 1). They must come lower by a tenth of their fall, or to less
-    than 0.3 of a loss that is not negative: where they do not, it is the way to the edge of stability.
+    than 0.3 of a loss that is not negative: where they do not, it is the way to the edge of stability. Where
+    they themselves bring the loss down by less than a percent, batches that differ move it on a plateau.
     """
     problem, run = probe.problem, probe.run
     if not problem.has_step or probe.smaller_scale is not None or not np.isfinite(run.end):
@@ -227,7 +228,8 @@ def _is_lower(calm: Run, run: Run) -> bool:
     """Whether the loss in the second half is lower by far."""
     lower, higher = _middle(calm), _middle(run)
     is_small = 0 <= lower < 0.3 * higher
-    return calm.drop > 0 and (is_small or higher - lower > 0.1 * calm.drop)
+    falls = calm.drop > RISEN * abs(calm.losses[0])
+    return bool(falls and (is_small or higher - lower > 0.1 * calm.drop))
 
 
 def _rises(run: Run) -> float:
