@@ -229,6 +229,14 @@ def test_weights_that_are_drawn_anew_are_no_fault(name):
     assert found(rule, finding.repaired, seed=1) == []
 
 
+def test_rows_that_fade_with_depth_are_those_of_a_vanishing_gradient():
+    probe = Probe(network((6, *[16] * 10, 2), jax.nn.sigmoid), jax.random.key(0))
+    last = probe.flow.layers[-1].activations
+    assert np.ptp(last, axis=0).max() < 1e-5 * np.abs(last).max()
+    assert [*initialisation.identical_units(probe)] == []
+    assert [one.rule for one in flow.vanishing_gradient(probe)] == ["vanishing-gradient"]
+
+
 def test_gradients_by_layer_are_those_of_the_backward_pass():
     """By the equations of backpropagation, for a network of one hidden layer."""
     problem = network((6, 5, 2), jnp.tanh)

@@ -23,6 +23,8 @@ NEARLY_ALL = 0.9
 """Share of a layer that must be dead."""
 SAME = 1e-5
 """Relative; units that differ by less are the same to 32 bits."""
+FADED = 1e-3
+"""Relative; a layer before which units differ by less over rows fades by depth."""
 FEWEST_ROWS = 8
 """Fewer positions can make units look alike by chance."""
 
@@ -133,21 +135,24 @@ def identical_units(probe: Probe) -> Iterator[Finding]:
     """What goes into a layer is the same for every row, or the same (up to the sign) in half of the units.
 
     Measured on what a hidden layer receives, over at least 8 positions, units that are 0 throughout left out;
-    not where the rows themselves are the same, nor where units begin the same (``symmetric-init``). Such a
-    layer passes nothing on, or one number: a normalisation over the wrong axis does that.
+    not where the rows themselves are the same, nor where units begin the same (``symmetric-init``), nor where
+    rows differed by less than 1e-3 in the layer before: what fades with depth is ``vanishing-gradient``. Such
+    a layer passes nothing on, or one number: a normalisation over the wrong axis does that.
     """
     if _different(jnp.asarray(probe.inputs[:: max(1, len(probe.inputs) // 256)].T, jnp.float32)) < 2:
         return
     flow = probe.flow
     if any(_is_symmetric(flow.layers[number]) for number in flow.feeding):
         return
+    before = 1.0
     for name, layer in flow.hidden.items():
         columns = np.asarray(layer.activations, np.float64)
         columns = columns[:, np.abs(columns).max(axis=0, initial=0) > 0]
         if len(columns) < FEWEST_ROWS or not columns.shape[1] or _saturated(layer) > MOSTLY:
             continue
+        spread, before = before, _spread(columns)
         said = _alike(columns)
-        if said:
+        if said and spread > FADED:
             evidence = {"before": name, "largest spread over rows": float(columns.std(axis=0).max())}
             yield Finding(
                 "identical-units", "error",
@@ -157,9 +162,14 @@ def identical_units(probe: Probe) -> Iterator[Finding]:
             return
 
 
+def _spread(columns: np.ndarray) -> float:
+    """Over rows, relative to the numbers' size."""
+    return float(columns.std(axis=0).max() / np.sqrt(np.square(columns).mean()))
+
+
 def _alike(columns: np.ndarray) -> str:
     """What is the same, in words; empty where units differ."""
-    if columns.std(axis=0).max() <= SAME * np.sqrt(np.square(columns).mean()):
+    if _spread(columns) <= SAME:
         return "what goes into a layer is the same for every row"
     different = _different(columns, with_sign=False)
     if columns.shape[1] < 4 or different > columns.shape[1] / 2:
