@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets import check, sampling, status
+from jaxnets import check, check_rows, sampling, status
 from jaxnets.data.dataset import Dataset
 from jaxnets.learner import Learner
 from jaxnets.status import Status
@@ -288,7 +288,7 @@ def _rows_of(order: Callable, key: Key, train: Batch, batch_size: int | None) ->
 
 
 def _check(dataset: Dataset, *, state: Run | None, num_steps: int, **positive: int | None) -> None:
-    check.splits(dataset.splits, dataset.num_classes)
+    check_rows.splits(dataset.splits, dataset.num_classes)
     check.count("num_steps", num_steps)
     for name, value in positive.items():
         if value is not None:

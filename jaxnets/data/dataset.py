@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnets import check
+from jaxnets import check, check_rows
 from jaxnets.types import Batch, Inputs
 
 
@@ -64,7 +64,8 @@ def refuse_unusable(dataset: Dataset, *, allow_missing: bool = False) -> None:
         allow_missing: whether inputs may be missing (NaN).
 
     Raises:
-        InputError: a single class, inputs without a column, or rows that :func:`jaxnets.check.batch` refuses.
+        InputError: a single class, inputs without a column, or rows that
+            :func:`jaxnets.check_rows.batch` refuses.
     """
     if dataset.num_classes is not None and dataset.num_classes < 2:
         found = ", ".join(map(repr, dataset.class_names)) or dataset.num_classes
@@ -72,7 +73,7 @@ def refuse_unusable(dataset: Dataset, *, allow_missing: bool = False) -> None:
     for name, (inputs, targets) in dataset.splits.items():
         which = f"{dataset.name} {name}".strip()
         known = jax.tree.map(_filled, inputs) if allow_missing else inputs
-        check.batch(which, Batch(known, targets), dataset.num_classes)
+        check_rows.batch(which, Batch(known, targets), dataset.num_classes)
         for shape in map(np.shape, jax.tree.leaves(inputs)):
             if 0 in shape:
                 raise check.InputError(f"{which}: inputs of shape {shape}, at least one column is needed")

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxnets import check
+from jaxnets import check, check_rows
 from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.diagnose.flow import slope_of
@@ -172,7 +172,7 @@ def _splits(data: Any, valid: Any, test: Any) -> dict[str, Batch]:
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise InputError(f"{name}: {type(pair).__name__}, allowed is a pair (inputs, targets)")
         rows[name] = Batch(*(jax.tree.map(narrowed, part) for part in pair))
-        check.numbers(name, rows[name])
+        check_rows.numbers(name, rows[name])
         lengths = {len(leaf) if np.ndim(leaf) else None for leaf in jax.tree.leaves(rows[name])}
         if None in lengths or len(lengths) > 1 or lengths == {0}:
             raise InputError(

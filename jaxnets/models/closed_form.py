@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxnets import check
+from jaxnets import check_rows
 from jaxnets.learner import Learner
 from jaxnets.types import Batch, Inputs, Key, Metrics, PyTree, State
 
@@ -33,7 +33,7 @@ def closed_form(
 
     def init(key: Key, data: Batch) -> State:
         if num_classes is not None:
-            check.labels(data.targets, num_classes)
+            check_rows.labels(data.targets, num_classes)
         state, _ = jax.eval_shape(fit, data)
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), state)
 

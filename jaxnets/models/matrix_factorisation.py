@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
-from jaxnets import check
+from jaxnets import check, check_rows
 from jaxnets.learner import Learner
 from jaxnets.models.rating_blocks import Blocks, blocks, gram
 from jaxnets.types import Array, Batch, Float, Int, Key, Metrics, Scalar
@@ -106,8 +106,8 @@ def random_factors(key: Key, *, num_users: int, num_items: int, rank: int) -> Fa
 
 def cut(data: Batch, *, num_users: int, num_items: int) -> Ratings:
     """Ratings without their mean, in blocks by user and by item."""
-    check.labels(data.inputs[:, 0], num_users, name="users")
-    check.labels(data.inputs[:, 1], num_items, name="items")
+    check_rows.labels(data.inputs[:, 0], num_users, name="users")
+    check_rows.labels(data.inputs[:, 1], num_items, name="items")
     mean = jnp.mean(data.targets)
     centred = Batch(jnp.asarray(data.inputs), data.targets - mean)
     by_user = blocks(centred, by=0, num_owners=num_users)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxnets import check
+from jaxnets import check, check_rows
 from jaxnets.layers import flatten
 from jaxnets.learner import Learner
 from jaxnets.types import Array, Batch, Float, Key, Metrics, Scalar, Shaped
@@ -55,7 +55,7 @@ def pegasos(*, num_classes: int, l2: Scalar = 1e-3) -> Learner:
     check.interval("l2", l2, check.POSITIVE)
 
     def init(key: Key, data: Batch) -> PegasosState:
-        check.labels(data.targets, num_classes)
+        check_rows.labels(data.targets, num_classes)
         num_weights = _with_constant(data.inputs[:1]).shape[1]
         zeros = jnp.zeros((num_weights, num_classes))
         return PegasosState(zeros, zeros, jnp.zeros(()))

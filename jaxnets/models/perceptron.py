@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxnets import check
+from jaxnets import check, check_rows
 from jaxnets.layers import flatten
 from jaxnets.learner import Learner
 from jaxnets.types import Array, Batch, Bool, Float, Int, Key, Metrics, Scalar, Shaped
@@ -101,7 +101,7 @@ def perceptron(
     check.interval("learning_rate", learning_rate, check.POSITIVE)
 
     def init(key: Key, data: Batch) -> PerceptronState:
-        check.labels(data.targets, num_classes)
+        check_rows.labels(data.targets, num_classes)
         inputs = flatten(data.inputs)
         zeros = Weights(
             jnp.zeros((inputs.shape[1], num_classes), inputs.dtype), jnp.zeros(num_classes, inputs.dtype)

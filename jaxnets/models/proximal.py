@@ -19,7 +19,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxnets import check
+from jaxnets import check, check_rows
 from jaxnets.layers import flatten
 from jaxnets.learner import Learner
 from jaxnets.types import Array, Batch, Float, Int, Key, Metrics, Scalar, Shaped
@@ -95,7 +95,7 @@ def proximal_linear(
     check.count("num_classes", num_classes, 2)
 
     def init(key: Key, data: Batch) -> ProximalState:
-        check.labels(data.targets, num_classes)
+        check_rows.labels(data.targets, num_classes)
         inputs = flatten(data.inputs)
         center, sizes = _step_sizes(key, inputs, curvature=curvature, l2=l2)
         one = jnp.ones((), inputs.dtype)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets import check
+from jaxnets import check, check_rows
 from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.sweep import trial as trials
@@ -192,7 +192,7 @@ def reader(trial: Trial) -> Callable[[Any], Dataset]:
     def read(settings: Any) -> Dataset:
         dataset = trial.data(settings)
         if id(dataset) not in copies:
-            check.splits(dataset.splits, dataset.num_classes)
+            check_rows.splits(dataset.splits, dataset.num_classes)
             copies[id(dataset)] = dataset, jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), dataset)
         return copies[id(dataset)][1]
 
