@@ -17,6 +17,7 @@ X = GENERATOR.normal(size=(64, 6)).astype(np.float32)
 Y = np.stack([X[:, 0] * X[:, 1], X[:, 2]], axis=1)
 SEQUENCES = GENERATOR.normal(size=(32, 24, 2)).astype(np.float32)
 SUMS = SEQUENCES.sum(axis=1)[:, :1]
+MANY = np.random.default_rng(1).normal(size=(128, 24, 2)).astype(np.float32)
 LINES = GENERATOR.normal(size=(96, 6, 1)).astype(np.float32)
 
 
@@ -139,7 +140,7 @@ def filtered(activation, targets):
     return network(init=init, predict=predict, data=(LINES, targets))
 
 
-def recurrent(scale):
+def recurrent(scale, data=(SEQUENCES, SUMS - SUMS.mean())):
     def init(key):
         first, second = jax.random.split(key)
         return {
@@ -154,7 +155,7 @@ def recurrent(scale):
         h = jax.lax.scan(step, jnp.zeros((len(x), 8)), jnp.swapaxes(x, 0, 1))[0]
         return h @ params["out"]
 
-    return network(init=init, predict=predict, data=(SEQUENCES, SUMS - SUMS.mean()))
+    return network(init=init, predict=predict, data=data)
 
 
 FAULTS = {
@@ -171,6 +172,7 @@ FAULTS = {
     "small weights": (flow.vanishing_gradient, network((6, *[16] * 5, 2), jnp.tanh, scale=0.01)),
     "large weights": (flow.exploding_gradient, network((6, *[32] * 4, 2), scale=1.0)),
     "forgets": (flow.vanishing_gradient, recurrent(0.1)),
+    "forgets what is asked": (flow.vanishing_gradient, recurrent(0.4, (MANY, MANY[:, 0, :1]))),
     "rounds": (gradient.frozen_parameters, network((6, 16, 2), lambda z: jnp.round(jax.nn.relu(z)))),
     "shut gate": (initialisation.saturated_units, gate(-15.0)),
     "intercept": (
@@ -186,6 +188,7 @@ HEALTHY = {
     "autoencoder": network((6, 2, 6), lambda z: z, data=(X, X), learning_rate=0.1),
     "no bias needed": network((6, 2), predict=lambda w, x: x @ w[0]["w"], learning_rate=0.1),
     "remembers": recurrent(0.9),
+    "is asked for the last": recurrent(0.4, (MANY, MANY[:, -1, :1])),
     "half open gate": gate(-1.0),
     "experts": gated(jax.random.split),
     "heads": both_heads(jax.random.split),
@@ -204,7 +207,7 @@ def test_each_fault_is_found(name):
     assert finding.evidence
 
 
-SLOW = {"heads", "smooth threshold", "state by tanh"}
+SLOW = {"heads", "smooth threshold", "state by tanh", "is asked for the last"}
 """Each compiles for a second or two."""
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import jax
 import numpy as np
 
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.flow import Flow
 from jaxnets.diagnose.probe import Probe
+from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.start import redrawn
 
 VANISHES, VANISHES_WITH_OUTPUT = 1e-2, 1e-4
@@ -16,6 +18,8 @@ VANISHES, VANISHES_WITH_OUTPUT = 1e-2, 1e-4
 EXPLODES = 100.0
 FADES_BY_STEP, FADES = 0.3, 1e-6
 """Through time: at each step, and from the last to the first."""
+TIED = 5.0
+"""Standard errors by which a correlation differs from none, at the largest of some hundred times."""
 GROWS = 1e3
 """Through time, from the last to the first."""
 
@@ -27,7 +31,9 @@ def vanishing_gradient(probe: Probe) -> Iterator[Finding]:
     layers of sigmoids, with a slope of a quarter at most, are beyond that, a few are not), and with the
     output layer (1e-4). Where a normalisation follows, the length is taken in units of what comes out.
     Through time: what goes into the first step of a loop over what goes into the last, below 1e-6 and below
-    0.3 a step (a gate that begins half open passes half). A last layer of zeros is no such case. (Glorot &
+    0.3 a step (a gate that begins half open passes half); or below 1e-6 at the times of the inputs that the
+    targets are correlated with (by 5 / sqrt(rows), and twice as much as with any that the gradient comes
+    from). A last layer of zeros is no such case. (Glorot &
     Bengio 2010, Understanding the difficulty of training deep feedforward neural networks; Hochreiter 1991;
     Nielsen, Neural Networks and Deep Learning, chapter 5.)
     """
@@ -42,9 +48,11 @@ def vanishing_gradient(probe: Probe) -> Iterator[Finding]:
         ratio = lengths[0] / lengths[-1]
         if ratio < FADES and ratio < FADES_BY_STEP ** (len(lengths) - 1):
             found[f"first time over the last, of {len(lengths)}"] = ratio
+    unheard = {} if found or not any(one[0] < FADES * one[-1] for one in _seen(flow)) else _unheard(probe)
+    found |= dict([*unheard.items()][:1])
     if found:
         yield Finding(
-            "vanishing-gradient", "warning", found | {"gradient by layer": sizes},
+            "vanishing-gradient", "warning", found | unheard | {"gradient by layer": sizes},
             f"the gradient shrinks to {min(found.values()):.1e} of itself on its way back",
             "weights of variance 1 (ReLU: 2) over the fan-in, ReLU for sigmoids, fewer layers, gates in time",
             redrawn(probe.problem, flow),
@@ -74,6 +82,39 @@ def exploding_gradient(probe: Probe) -> Iterator[Finding]:
             "weights of variance 1 (ReLU: 2) over the fan-in; clip the gradient's length",
             redrawn(probe.problem, flow),
         )  # fmt: skip
+
+
+def _unheard(probe: Probe) -> dict[str, float]:
+    """How little gradient there is by inputs of times that targets are correlated with; empty elsewhere."""
+    rows, targets = (np.asarray(jax.tree.leaves(part)[0]) for part in probe.sample)
+    if rows.ndim != 3 or rows.dtype.kind != "f" or len(jax.tree.leaves(probe.sample.inputs)) > 1:
+        return {}
+    slopes = jax.tree.leaves(quick(jax.grad(probe.problem.loss, 1))(probe.params, *probe.sample))[0]
+    lengths = np.sqrt(np.square(np.asarray(slopes, np.float64)).sum(axis=(0, 2)))
+    wanted = _columns(targets)
+    ties = np.abs(np.einsum("ntd,nk->tdk", _standardised(rows), wanted)).max(axis=(1, 2)) / len(rows)
+    is_faint = lengths < FADES * lengths.max()
+    heard, unheard = (ties[one].max(initial=0.0) for one in (~is_faint, is_faint))
+    if not unheard > max(TIED / np.sqrt(len(rows)), 2 * heard):
+        return {}
+    time = int(np.where(is_faint, ties, 0).argmax())
+    return {
+        f"gradient by time {time + 1} of {len(lengths)} over the largest": lengths[time] / lengths.max(),
+        "correlation of the targets with it": unheard,
+        "with times that have a gradient": heard,
+    }
+
+
+def _columns(targets: np.ndarray) -> np.ndarray:
+    """Targets as standardised columns, a class each for labels."""
+    is_labels = targets.ndim == 1 and targets.dtype.kind in "iu"
+    found = targets[:, None] == np.unique(targets) if is_labels else targets.reshape(len(targets), -1)
+    return _standardised(found)
+
+
+def _standardised(rows: np.ndarray) -> np.ndarray:
+    centred = rows - rows.mean(axis=0, dtype=np.float64)
+    return centred / np.maximum(np.sqrt(np.square(centred).mean(axis=0)), 1e-30)
 
 
 def _sizes(flow: Flow) -> list[float]:
