@@ -12,7 +12,7 @@ from jaxnets.diagnose import Problem
 from jaxnets.diagnose.curvature import batch_curvature, top_curvature
 from jaxnets.diagnose.fit import Fitter
 from jaxnets.diagnose.probe import Probe
-from jaxnets.diagnose.rules import loss, run, step
+from jaxnets.diagnose.rules import loss, run, standstill, step
 from jaxnets.diagnose.training import Trainer
 
 GENERATOR = np.random.default_rng(0)
@@ -130,7 +130,7 @@ FAULTS = {
     "sign": (loss.loss_sign, CLASSES.replace(loss=flip)),
     "root": (run.diverged, REGRESSION.replace(loss=root, data=(X, 0 * LINE))),
     "lost": (
-        run.constant_prediction,
+        standstill.constant_prediction,
         CLASSES.replace(
             predict=lambda w, x: 0 * forward(w, x) + w[3],
             loss=lambda w, x, y: optax.softmax_cross_entropy_with_integer_labels(
@@ -163,7 +163,7 @@ FAULTS = {
         run.oscillating,
         REGRESSION.replace(optimizer=optax.adam(0.4), learning_rate=None, batch_size=1, num_steps=400),
     ),
-    "stays at the mean": (run.plateau, narrow_bottleneck(1e-12)),
+    "stays at the mean": (standstill.plateau, narrow_bottleneck(1e-12)),
 }  # fmt: skip
 HEALTHY = {
     "classes": CLASSES,
@@ -200,8 +200,8 @@ SLOW = {"regression", "one row", "adam"}
 def test_near_misses_are_left_alone(name):
     family = (
         step.step_too_large, step.step_too_small, step.rule_divides_by_zero, loss.loss_sign, run.diverged,
-        run.constant_prediction, run.cannot_overfit_a_batch, run.plateau, run.oscillating, run.overfitting,
-        run.stopped_too_early,
+        standstill.constant_prediction, standstill.cannot_overfit_a_batch, standstill.plateau,
+        run.oscillating, run.overfitting, run.stopped_too_early,
     )  # fmt: skip
     probe = Probe(HEALTHY[name], jax.random.key(1))
     assert [finding for rule in family for finding in rule(probe) if finding.severity != "note"] == []
@@ -212,7 +212,7 @@ def test_what_cannot_tell_rows_apart_cannot_memorise_them():
     narrow = CLASSES.replace(
         predict=lambda w, x: forward(w, 0 * x), loss=lambda w, x, y: cross_entropy(w, 0 * x, y)
     )
-    (finding,) = run.cannot_overfit_a_batch(Probe(narrow, jax.random.key(0)))
+    (finding,) = standstill.cannot_overfit_a_batch(Probe(narrow, jax.random.key(0)))
     assert finding.evidence["share of labels right"] < 0.7
 
 
@@ -229,14 +229,30 @@ def test_the_numbers_of_a_density_are_no_values():
     mixture = Problem(
         partial(start, size=1, num_outputs=4), forward, surprise, (X[:, :1], sides), learning_rate=0.05
     )
-    assert not [*run.cannot_overfit_a_batch(Probe(mixture, jax.random.key(0)))]
+    assert not [*standstill.cannot_overfit_a_batch(Probe(mixture, jax.random.key(0)))]
 
 
 def test_a_network_that_stays_where_it_is_is_on_a_plateau():
     """Hardly a slope to follow, at steps of any length; Adam divides by what there is."""
     flat = CLASSES.replace(loss=lambda w, x, y: 1e-8 * cross_entropy(w, x, y))
-    (finding,) = run.plateau(Probe(flat, jax.random.key(0)))
+    (finding,) = standstill.plateau(Probe(flat, jax.random.key(0)))
     assert abs(finding.evidence["fall of the loss"]) < 0.01 * finding.evidence["of 32 rows by Adam"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": optax.adamw(0.01, weight_decay=100.0), "learning_rate": None},
+        {"loss": lambda w, x, y: cross_entropy(w, x, y) + 10 * sum((leaf**2).sum() for leaf in w),
+         "learning_rate": 0.02},
+    ],
+    ids=["decay", "penalty"],
+)  # fmt: skip
+def test_what_holds_the_params_at_zero_is_said(changes):
+    probe = Probe(CLASSES.replace(num_steps=200, **changes), jax.random.key(0))
+    findings = [*standstill.constant_prediction(probe), *standstill.plateau(probe)]
+    assert findings
+    assert {one.remedy for one in findings} == {standstill.LESS_DECAY}
 
 
 def test_steps_that_forget_are_those_of_gradient_descent_where_the_loss_rises():

@@ -18,7 +18,7 @@ CAUSES = (
     "data", "splits", "targets", "batches", "gradient", "loss", "head", "architecture", "initialisation",
 )  # fmt: skip
 """Families in the order in which one causes the other; those that are not named follow, and last of all"""
-SYMPTOMS = ("run",)
+SYMPTOMS = ("standstill", "run")
 """those that say how a training went, not why."""
 OF_ROWS = ("data", "splits")
 """Families that look at the rows alone, at no function."""
@@ -55,4 +55,4 @@ def _of(families: Collection[str]) -> set[str]:
 def _place(family: str) -> int:
     if family in CAUSES:
         return CAUSES.index(family)
-    return len(CAUSES) + (family in SYMPTOMS)
+    return len(CAUSES) + (1 + SYMPTOMS.index(family) if family in SYMPTOMS else 0)
