@@ -58,7 +58,7 @@ def attended(x: jax.Array, mask: jax.Array) -> jax.Array:
 def transformed(x: jax.Array, mask: jax.Array) -> jax.Array:
     """A layer of self-attention."""
     seen = nn.make_attention_mask(mask[..., 0], mask[..., 0])
-    return mean((x + nn.SelfAttention(2)(x, mask=seen)) * mask, mask)
+    return mean((x + nn.MultiHeadDotProductAttention(2)(x, mask=seen)) * mask, mask)
 
 
 def convolved(x: jax.Array, mask: jax.Array) -> jax.Array:
