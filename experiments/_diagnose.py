@@ -58,14 +58,10 @@ def unexpected(experiment: Experiment, row: str, report: Report) -> list[str]:
 
 
 def _remarks(experiment: Experiment, row: str, report: Report) -> Iterator[str]:
-    """A line on what is as it should be, and one for each reason why rules could not be asked."""
+    """A line on what is as it should be."""
     meant = [one.rule for one in report.findings if one.rule in experiment.findings.get(row, ())]
     if meant:
         yield f"{', '.join(meant)}: meant so, as the experiment's FINDINGS say"
-    for reason in dict.fromkeys(report.skipped.values()):
-        names = [name for name, why in report.skipped.items() if why == reason]
-        some = ", ".join(names) if len(names) < 4 else f"{len(names)} of the rules"
-        yield f"not asked: {some}, for {reason}"
 
 
 def _write_pictures(out: pathlib.Path, name: str, report: Report) -> None:

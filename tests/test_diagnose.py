@@ -12,7 +12,7 @@ import pytest
 
 from jaxnets import data, losses, models
 from jaxnets.check import InputError
-from jaxnets.diagnose import Problem, diagnose
+from jaxnets.diagnose import Problem, Report, assert_gradient, diagnose
 from jaxnets.diagnose.derivatives import differences
 from jaxnets.diagnose.trace import Trace
 
@@ -213,6 +213,13 @@ def test_each_rule_finds_its_fault(rule):
         ({"loss": lambda w, x, y: (x @ w[0] - y) ** 2}, "loss", "needed is one number"),
         ({"predict": lambda w, x: x @ w}, "predict", "TypeError"),
         ({"init": lambda key: 1 / 0}, "init", "ZeroDivisionError"),
+        ({"init": lambda key: [jnp.zeros((6, 1)), key]}, "init", "random key among the params"),
+        (
+            {"update": lambda w, x, y: w[:1], "learning_rate": None},
+            "update",
+            "allowed is what the params are",
+        ),
+        ({"optimizer": optax.masked(optax.sgd(0.1), [True]), "learning_rate": None}, "a step", "ValueError"),
     ],
 )
 def test_what_cannot_be_traced_is_said(change, place, words):
@@ -222,12 +229,55 @@ def test_what_cannot_be_traced_is_said(change, place, words):
     assert words in found.message
 
 
+def test_a_gradient_of_another_shape_is_wrong():
+    """A bias's gradient that was not summed over the rows."""
+    by_row = lambda w, x, y: [2 * x.T @ (x @ w[0] + w[1] - y) / len(x), 2 * (x @ w[0] + w[1] - y)]  # noqa: E731
+    (found,) = diagnose(healthy("regression").replace(gradient=by_row), KEY).findings
+    assert found.rule == "wrong-gradient"
+    assert found.message == "gradient[1]: shape (4, 1), allowed is (1,)"
+    with pytest.raises(AssertionError, match=r"gradient\[1\]: shape \(32, 1\), allowed is \(1,\)"):
+        assert_gradient(
+            by_row, healthy("regression").loss, [jnp.zeros((6, 1)), jnp.zeros(1)], X, X[:, :1], key=KEY
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        ({"update": lambda w, x, y: w}, ["frozen-parameters"]),
+        ({"learning_rate": 1e-8, "num_steps": 100}, ["step-too-small"]),
+        ({"optimizer": optax.lbfgs(), "num_steps": 20}, []),
+        ({"optimizer": optax.polyak_sgd(), "num_steps": 20}, []),
+        ({"data": (np.where(np.arange(6) == 3, np.nan, X), X[:, :1])}, ["non-finite-data"]),
+        ({}, []),
+    ],
+    ids=["no new params", "rounded off", "line search", "by the loss", "nan", "no steps"],
+)
+def test_every_rule_can_be_asked(change, rules):
+    """Steps that do nothing or ask for the loss, rows that are not finite, or no steps at all."""
+    report = diagnose(healthy("regression").replace(**{"learning_rate": None} | change), KEY, proves=False)
+    assert report.skipped == {}
+    assert [one.rule for one in report.findings if one.severity == "error" or rules == ["step-too-small"]][
+        :1
+    ] == rules
+
+
+def test_what_could_not_be_asked_is_printed():
+    said = str(Report((), 1.0, {"plateau": "TypeError: no", "diverged": "TypeError: no"}))
+    assert said.splitlines() == [
+        "nothing found that keeps it from learning", "not asked: plateau, diverged, for TypeError: no"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"predict": 3}, "predict = 3"),
         ({"data": (X, X[:5])}, "allowed is one number of rows"),
         ({"data": X}, "allowed is a pair"),
+        ({"data": (X.tolist(), X[:, :1])}, "single numbers, allowed are arrays"),
+        ({"learning_rate": "0.1"}, "learning_rate = '0.1'"),
+        ({"optimizer": 0.1, "learning_rate": None}, "optimizer = 0.1"),
         ({"batch_size": 0}, "batch_size = 0"),
         ({"output": "logit"}, "did you mean 'logits'"),
         ({"optimizer": optax.sgd(0.1)}, "optimizer and learning_rate"),

@@ -29,8 +29,13 @@ def answers(optimizer: optax.GradientTransformation, params: PyTree, num_steps: 
     some = jax.tree.map(lambda leaf: jnp.asarray(leaf)[(slice(0, 1),) * jnp.ndim(leaf)], params)
     slope = jax.tree.map(_slope, some)
 
+    def value(params: PyTree) -> Array:
+        return optax.tree.vdot(slope, params)
+
+    asked = optax.with_extra_args_support(optimizer)  # a line search asks for the loss, too
+
     def step(memory: Any, _: None) -> tuple[Any, Array]:
-        updates, memory = optimizer.update(slope, memory, some)
+        updates, memory = asked.update(slope, memory, some, value=value(some), grad=slope, value_fn=value)
         return memory, optax.tree.norm(jax.tree.map(_real, updates))
 
     found = quick(

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets.check import InputError
 from jaxnets.diagnose.derivatives import differences
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.trace import Trace
@@ -38,7 +39,10 @@ def assert_gradient(
     problem = Problem(
         lambda key: params, lambda params, inputs: jnp.zeros(1), loss, (inputs, targets), gradient=gradient
     )
-    found = differences(problem, key)
+    try:
+        found = differences(problem, key)
+    except InputError as error:  # of another structure, or another shape
+        raise AssertionError(str(error)) from None
     said = [f"gradient{one.leaf}: {one.pattern or 'wrong'} (off by {one.size:.3g})" for one in found]
     if said:
         raise AssertionError("; ".join(said))

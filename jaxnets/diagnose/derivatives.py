@@ -51,7 +51,7 @@ def differences(problem: Problem, key: jax.Array, *, num_rows: int = 32) -> list
         params, inputs, targets = _point(problem, key, num_rows)
         right = quick(jax.grad(problem.loss))(params, inputs, targets)
         found = quick(problem.gradient)(params, inputs, targets)
-        check_structure(params, found)
+        check_structure("gradient", params, found)
         paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
         leaves = [[np.asarray(leaf) for leaf in jax.tree.leaves(tree)] for tree in (params, right, found)]
         sizes, altered = _sizes(problem, inputs), [*_altered(problem, params, inputs, targets)]
@@ -64,17 +64,18 @@ def differences(problem: Problem, key: jax.Array, *, num_rows: int = 32) -> list
         return wrong
 
 
-def check_structure(params: PyTree, found: PyTree) -> None:
-    """Refuses a gradient that is not built like the params."""
+def check_structure(name: str, params: PyTree, found: PyTree) -> None:
+    """Refuses what is not built like the params."""
     old, new = jax.tree.structure(params), jax.tree.structure(found)
     if old != new:
-        raise InputError(f"gradient: {new}, allowed is what the params are: {old}")
+        kinds = [str(one).removeprefix("PyTreeDef(")[:-1] for one in (new, old)]
+        raise InputError(f"{name}: {kinds[0][:100]}, allowed is what the params are: {kinds[1][:100]}")
     for (path, one), other in zip(
         jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(found), strict=True
     ):
         if np.shape(one) != np.shape(other):
             place = jax.tree_util.keystr(path)
-            raise InputError(f"gradient{place}: shape {np.shape(other)}, allowed is {np.shape(one)}")
+            raise InputError(f"{name}{place}: shape {np.shape(other)}, allowed is {np.shape(one)}")
 
 
 def _altered(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from typing import Any
 
 import jax
 import numpy as np
@@ -15,6 +14,7 @@ from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.proof import proved
 from jaxnets.diagnose.rules import of_rows, rules, symptoms
+from jaxnets.diagnose.traceable import in_a_line, refusal
 
 
 def diagnose(problem: Problem, key: jax.Array, *, mute: Collection[str] = (), proves: bool = True) -> Report:
@@ -45,7 +45,7 @@ def diagnose(problem: Problem, key: jax.Array, *, mute: Collection[str] = (), pr
     known = rules()
     for name in mute:
         choice("rule", name, known)
-    untraceable = _untraceable(problem, key)
+    untraceable = refusal(problem, key)
     if untraceable:
         return Report((untraceable,), time.perf_counter() - begun, {})
     probe, findings = Probe(problem, key), []
@@ -57,7 +57,7 @@ def diagnose(problem: Problem, key: jax.Array, *, mute: Collection[str] = (), pr
             with np.errstate(all="ignore"):  # numbers that are not finite are looked for
                 findings += rule(probe)
         except Exception as error:  # whatever a person's functions do, the other rules are asked
-            skipped[name] = _line(error)
+            skipped[name] = in_a_line(error)
     findings = ordered(findings)
     if proves:
         most_steps = (
@@ -82,42 +82,3 @@ def ordered(findings: Collection[Finding]) -> list[Finding]:
         for one in findings
     ]
     return sorted(lowered, key=lambda one: SEVERITIES.index(one.severity))
-
-
-def _untraceable(problem: Problem, key: jax.Array) -> Finding | None:
-    """Says which function cannot be followed by jax, and why."""
-    inputs, targets = problem.data
-    some = jax.tree.map(lambda leaf: leaf[:4], (inputs, targets))
-    place, params = "init", None
-    try:
-        params = jax.eval_shape(problem.init, key)
-        place = "predict"
-        jax.eval_shape(problem.predict, params, some[0])
-        place = "loss"
-        value = jax.eval_shape(problem.loss, params, *some)
-        if getattr(value, "shape", None) != ():
-            return _refused(place, f"gives {_kind(value)}, needed is one number")
-        for place in ("gradient", "update"):
-            function = getattr(problem, place)
-            if function is not None:
-                jax.eval_shape(function, params, *some)
-    except Exception as error:  # a person's functions may raise anything
-        return _refused(place, _line(error))
-    return None
-
-
-def _refused(place: str, reason: str) -> Finding:
-    return Finding(
-        "cannot-be-traced", "error", {"function": place}, f"{place}: {reason}",
-        "write it with jax.numpy, without Python's if on values, float() and NumPy's functions",
-    )  # fmt: skip
-
-
-def _kind(value: Any) -> str:
-    leaves = jax.tree.leaves(value)
-    return f"an array of shape {leaves[0].shape}" if len(leaves) == 1 else f"{len(leaves)} arrays"
-
-
-def _line(error: BaseException) -> str:
-    first = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {first[0] if first else ''}"[:300]

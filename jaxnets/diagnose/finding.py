@@ -108,9 +108,7 @@ class Report(NamedTuple):
         return json.dumps(self.to_dict(), indent=1)
 
     def __str__(self) -> str:
-        if not self.findings:
-            return "nothing found that keeps it from learning"
-        lines = []
+        lines = [] if self.findings else ["nothing found that keeps it from learning"]
         for finding in self.findings:
             numbers = ", ".join(f"{name} {_short(value)}" for name, value in finding.evidence.items())
             lines += [f"{finding.severity.upper():8} {finding.rule}: {finding.message}"]
@@ -123,7 +121,16 @@ class Report(NamedTuple):
                     way = f"another loss, {start:.4g} before and {after:.4g} after its training"
                 longer = f" {scale:g} times as long" * (scale != 1)
                 lines.append(f"{'':9}{word}: {way}, in {num_steps} steps{longer}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._not_asked()])
+
+    def _not_asked(self) -> list[str]:
+        """A line for each reason for which rules could not be asked."""
+        lines = []
+        for reason in dict.fromkeys(self.skipped.values()):
+            names = [name for name, why in self.skipped.items() if why == reason]
+            some = ", ".join(names) if len(names) < 4 else f"{len(names)} of the rules"
+            lines.append(f"not asked: {some}, for {reason}")
+        return lines
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from jaxnets.diagnose.lengths import towards
 from jaxnets.diagnose.parts import Parts, parts_of, pruned
 from jaxnets.diagnose.problem import Problem, narrowed, some_rows
 from jaxnets.learner import Learner
-from jaxnets.types import PyTree, State
+from jaxnets.types import Array, PyTree, State
 
 WARM_UP = 50
 """Steps after which running statistics of the rows stand for them."""
@@ -55,16 +55,18 @@ class LearnerProblem(Problem):
             return super().begin(params)
         return jnp.int32(0), self.parts.split(self.learner.init(self.key, self.data))[1]
 
-    def step(self, params: PyTree, memory: Any, inputs: Any, targets: Any) -> tuple[PyTree, Any]:
+    def step(
+        self, params: PyTree, memory: Any, inputs: Any, targets: Any, scale: Array | float = 1.0
+    ) -> tuple[PyTree, Any]:
         """The learner's own."""
         if super().has_step:
-            return super().step(params, memory, inputs, targets)
+            return super().step(params, memory, inputs, targets, scale)
         number, rest = memory
         batch = self.data._replace(inputs=inputs, targets=targets)
         step_key = jax.random.fold_in(self.key, number)
         state, _ = self.learner.step(step_key, self.parts.join(params, rest), batch)
         new, rest = self.parts.split(state)
-        return towards(params, new, self.scale), (number + 1, rest)
+        return towards(params, new, self.scale * scale), (number + 1, rest)
 
 
 @dataclasses.dataclass(frozen=True)

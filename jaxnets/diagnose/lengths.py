@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from jaxnets.check import is_traced
 from jaxnets.types import Array, PyTree
 
 
@@ -19,12 +20,12 @@ def way(old: Array, new: Array, scale: Array | float) -> Array:
     return (scale * (new - old)).astype(jnp.result_type(old))
 
 
-def towards(old: PyTree, new: PyTree, scale: float) -> PyTree:
+def towards(old: PyTree, new: PyTree, scale: Array | float) -> PyTree:
     """``old + scale (new - old)``; the new itself, to the bit, at a scale of 1.
 
     >>> towards([jnp.array(1.0)], [jnp.array(3.0)], 0.5)[0].item()
     2.0
     """
-    if scale == 1:
+    if not is_traced(scale) and scale == 1:
         return new
     return jax.tree.map(lambda start, end: start + way(start, end, scale), old, new)

@@ -25,7 +25,7 @@ from jaxnets.types import Array, Batch, PyTree
 
 MOST_ROWS = 256
 """Rows that are looked at; evenly spaced over all."""
-LONGER = (10.0, 100.0, 1e3, 1e4)
+LONGER = (10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
 """By what steps are multiplied, to see whether longer ones get further."""
 RISEN = 0.01
 """Share of a loss by which one that rises does so; less is the noise of batches."""
@@ -199,12 +199,16 @@ class Probe:
 
     @cached_property
     def larger_scale(self) -> float:
-        """By what steps can be multiplied as long as the loss falls further and further."""
-        best = 1.0
+        """By what steps can be multiplied as long as the loss falls further and further.
+
+        Where it does not change at all, steps are rounded off: longer ones are tried.
+        """
+        best, least = 1.0, 1e-6 * abs(float(self.run.losses[0]))
         for scale in LONGER:
-            if not self.run_at(scale).drop > self.run_at(best).drop:
+            if self.run_at(scale).drop > self.run_at(best).drop:
+                best = scale
+            elif not abs(self.run_at(best).drop) <= least:
                 break
-            best = scale
         return best
 
     @cached_property

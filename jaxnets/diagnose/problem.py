@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,7 +15,8 @@ from jaxnets import check, check_rows
 from jaxnets.check import InputError
 from jaxnets.data.dataset import Dataset
 from jaxnets.diagnose.flow import slope_of
-from jaxnets.types import Batch, PyTree
+from jaxnets.diagnose.lengths import towards
+from jaxnets.types import Array, Batch, PyTree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +82,12 @@ class Problem:
         if callable(self.learning_rate):
             object.__setattr__(self, "optimizer", optax.sgd(self.learning_rate))
             object.__setattr__(self, "learning_rate", None)
+        if self.optimizer is not None and not isinstance(self.optimizer, optax.GradientTransformation):
+            raise InputError(f"optimizer = {check.shown(self.optimizer)}, allowed is one of optax's")
+        if self.learning_rate is not None and not is_number(self.learning_rate):
+            raise InputError(
+                f"learning_rate = {check.shown(self.learning_rate)}, allowed is a number, or a schedule"
+            )
         for name in ("batch_size", "num_steps"):
             if getattr(self, name) is not None:
                 check.count(name, getattr(self, name), 1)
@@ -117,16 +125,30 @@ class Problem:
         """The optimizer's memory before the first step; None without an optimizer."""
         return None if self.optimizer is None or self.update else self.optimizer.init(params)
 
-    def step(self, params: PyTree, memory: Any, inputs: Any, targets: Any) -> tuple[PyTree, Any]:
-        """One step as it is made: by the update, the optimizer, or plain gradient descent."""
+    def step(
+        self, params: PyTree, memory: Any, inputs: Any, targets: Any, scale: Array | float = 1.0
+    ) -> tuple[PyTree, Any]:
+        """One step as it is made, or so many times as long: by update, optimizer, or plain gradient descent.
+
+        What is added to the params is made longer, so that it is not rounded off before.
+        """
         if self.update is not None:
-            return self.update(params, inputs, targets), memory
+            return towards(params, self.update(params, inputs, targets), scale), memory
         grads = self.grad(params, inputs, targets)
         if self.optimizer is not None:
-            updates, memory = self.optimizer.update(grads, memory, params)
-            return optax.apply_updates(params, updates), memory
-        rate = self.learning_rate
+            updates, memory = self._optimized(grads, memory, params, inputs, targets)
+            return optax.apply_updates(params, jax.tree.map(partial(_longer, scale), updates)), memory
+        rate = self.learning_rate * scale
         return jax.tree.map(lambda w, g: (w - rate * g).astype(jnp.result_type(w)), params, grads), memory
+
+    def _optimized(self, grads: PyTree, memory: Any, params: PyTree, *rows: Any) -> tuple[PyTree, Any]:
+        """The optimizer's updates; a line search or a step by Polyak asks for the loss, too."""
+        if not isinstance(self.optimizer, optax.GradientTransformationExtraArgs):
+            return self.optimizer.update(grads, memory, params)
+        return self.optimizer.update(
+            grads, memory, params, value=self.loss(params, *rows), grad=grads,
+            value_fn=lambda params: self.loss(params, *rows),
+        )  # fmt: skip
 
     def trained(self, params: PyTree, data: Batch, num_steps: int) -> PyTree:
         """The params after so many steps over consecutive batches of rows, as many as the problem has."""
@@ -139,6 +161,10 @@ class Problem:
             return self.step(*so_far, *batch)
 
         return jax.lax.fori_loop(0, num_steps, step, (params, self.begin(params)))[0]
+
+
+def _longer(scale: Array | float, leaf: Array) -> Array:
+    return (scale * leaf).astype(leaf.dtype) if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf
 
 
 def spaced(num: int, most: int) -> np.ndarray:
@@ -174,11 +200,24 @@ def _splits(data: Any, valid: Any, test: Any) -> dict[str, Batch]:
         rows[name] = Batch(*(jax.tree.map(narrowed, part) for part in pair))
         check_rows.numbers(name, rows[name])
         lengths = {len(leaf) if np.ndim(leaf) else None for leaf in jax.tree.leaves(rows[name])}
-        if None in lengths or len(lengths) > 1 or lengths == {0}:
-            raise InputError(
-                f"{name}: rows {sorted(map(str, lengths))}, allowed is one number of rows, not 0"
-            )
+        if None in lengths:
+            raise InputError(f"{name}: single numbers, allowed are arrays that hold rows (numpy.asarray)")
+        if len(lengths) > 1 or lengths == {0}:
+            found = " and ".join(map(str, sorted(lengths)))
+            raise InputError(f"{name}: {found} rows, allowed is one number of rows, not 0")
     return rows
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value, traced or not, is one real number.
+
+    >>> is_number(0.1), is_number(np.float32(1)), is_number("0.1"), is_number(True)
+    (True, True, False, False)
+    """
+    if isinstance(value, (bool, str)) or np.shape(value):
+        return False
+    kind = getattr(value, "dtype", None) or np.asarray(value).dtype
+    return any(jnp.issubdtype(kind, one) for one in (jnp.floating, jnp.integer))
 
 
 def narrowed(leaf: Any) -> Any:

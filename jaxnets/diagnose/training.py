@@ -11,7 +11,7 @@ import numpy as np
 import optax
 
 from jaxnets.diagnose.learners import LearnerProblem
-from jaxnets.diagnose.lengths import towards, way
+from jaxnets.diagnose.lengths import towards
 from jaxnets.diagnose.problem import Problem, some_rows, spaced
 from jaxnets.diagnose.quick import quick
 from jaxnets.types import Array, Batch, PyTree
@@ -128,12 +128,11 @@ class Trainer:
                 loss = jnp.asarray(problem.loss(params, *batch), jnp.float32)
                 memory = jax.tree.map(partial(jnp.where, loss > last), problem.begin(params), memory)
                 last = loss
-            new, memory = problem.step(params, memory, *batch)
-            move = jax.tree.map(lambda old, new: way(old, new, scale), params, new)
-            is_finite = _all_finite(move) & (num_finite == number)
-            move = jax.tree.map(lambda leaf: jnp.where(is_finite, leaf, jnp.zeros_like(leaf)), move)
-            params = jax.tree.map(lambda old, leaf: old + leaf, params, move)
-            return params, memory, move, turned + _cosine(move, before), num_finite + is_finite, last
+            new, memory = problem.step(params, memory, *batch, scale)
+            is_finite = _all_finite(new) & (num_finite == number)
+            new = jax.tree.map(partial(jnp.where, is_finite), new, params)
+            move = jax.tree.map(jnp.subtract, new, params)
+            return new, memory, move, turned + _cosine(move, before), num_finite + is_finite, last
 
         def stretch(so_far: Any, bound: tuple[Array, Array]) -> Any:
             params, memory, before, num_finite = so_far

@@ -37,13 +37,18 @@ def by_hand(
     Reference: Nielsen, Neural Networks and Deep Learning, chapter 2.
     """
 
+    asked = optax.with_extra_args_support(optimizer)
+
     def begin(key: Key, data: Batch) -> GradientState:
         params = init(key)
         return GradientState(params, {}, optimizer.init(params))
 
     def step(key: Key, state: GradientState, batch: Batch) -> tuple[GradientState, Metrics]:
         value, grads = value_and_grad(state.params, batch.inputs, batch.targets)
-        updates, memory = optimizer.update(grads, state.optimizer, state.params)
+        updates, memory = asked.update(
+            grads, state.optimizer, state.params, value=value, grad=grads,
+            value_fn=lambda params: value_and_grad(params, batch.inputs, batch.targets)[0],
+        )  # fmt: skip
         return GradientState(optax.apply_updates(state.params, updates), {}, memory), {"loss": value}
 
     return Learner(begin, step, lambda state, inputs: predict(state.params, inputs))

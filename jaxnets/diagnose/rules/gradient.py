@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnets.diagnose.derivatives import differences
 from jaxnets.diagnose.finding import Finding
-from jaxnets.diagnose.probe import Probe, is_finite, norm
+from jaxnets.diagnose.probe import LONGER, Probe, is_finite, norm
 from jaxnets.diagnose.quick import quick
 
 
@@ -75,33 +75,40 @@ def update_ascends(probe: Probe) -> Iterator[Finding]:
 def frozen_parameters(probe: Probe) -> Iterator[Finding]:
     """Leaves that do not change though the loss has a gradient there, or that no gradient reaches.
 
-    Measured in a short training (rates that rise from 0 make no first step): not a single number of the leaf
-    moved, and the gradient's largest number on the first batch is above 1e-6 of that of all leaves. Or on the
-    sample: the gradient by the leaf is 0 at the initial params and at three others, though the loss or the
-    prediction changes with it (numbers are rounded, compared, or cut off on the way), or nothing does (it is
-    not used). Leaves that begin with equal numbers may be statistics or counts: of these the loss itself must
-    change, and a step must leave them where they are.
+    Measured in short trainings (rates that rise from 0 make no first step): not a single number of the leaf
+    moved, nor by steps up to a million times as long (small ones are rounded off), and the gradient's largest
+    number on the first batch is above 1e-6 of that of all leaves. Or on the sample: the gradient by the leaf
+    is 0 at the initial params and at three others, though the loss or the prediction changes with it (numbers
+    are rounded, compared, or cut off on the way), or nothing does (it is not used). Leaves that begin with
+    equal numbers may be statistics or counts: of these the loss changes, and a step leaves them there.
     """
     problem = probe.problem
     yield from _unreached(probe)
     if not problem.has_step:
         return
-    places = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(probe.params)]
-    moved = probe.run.params if probe.run.num_finite else probe.stepped
-    old, new, slope = (jax.tree.leaves(tree) for tree in (probe.params, moved, probe.slope))
-    sizes = [float(jnp.abs(leaf).max(initial=0)) for leaf in slope]
+    leaves = jax.tree_util.tree_leaves_with_path(probe.params)
+    sizes = [float(jnp.abs(leaf).max(initial=0)) for leaf in jax.tree.leaves(probe.slope)]
     largest = max(sizes, default=0.0)
-    still = [
-        place
-        for place, before, after, size in zip(places, old, new, sizes, strict=True)
-        if bool((before == after).all()) and size > 1e-6 * largest > 0
-    ]
-    if still and len(still) < len(places):
-        yield Finding(
-            "frozen-parameters", "error", {"leaves": still},
-            f"{', '.join(still)} do not change, though the loss depends on them",
-            "let the update reach every leaf",
-        )  # fmt: skip
+    still = {number for number, size in enumerate(sizes) if size > 1e-6 * largest > 0}
+    for scale in (1.0, *LONGER):
+        still = still and still & _unmoved(probe, scale)
+    if not still:
+        return
+    is_all, names = len(still) == len(leaves), [jax.tree_util.keystr(leaves[number][0]) for number in still]
+    yield Finding(
+        "frozen-parameters", "error", {"leaves": names},
+        f"no step changes anything, not even one {LONGER[-1]:,.0f} times as long" if is_all
+        else f"{', '.join(names)} do not change, though the loss depends on them",
+        "a rate above 0; give back what the update computes" if is_all else "let the update reach every leaf",
+    )  # fmt: skip
+
+
+def _unmoved(probe: Probe, scale: float) -> set[int]:
+    """Numbers of the leaves that are what they were after a short training of longer steps."""
+    run = probe.run_at(scale)
+    moved = run.params if run.num_finite else probe.stepped
+    pairs = zip(jax.tree.leaves(probe.params), jax.tree.leaves(moved), strict=True)
+    return {number for number, (before, after) in enumerate(pairs) if bool((before == after).all())}
 
 
 def _unreached(probe: Probe) -> Iterator[Finding]:

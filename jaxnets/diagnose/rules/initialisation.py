@@ -210,10 +210,12 @@ def _both(units: Array, deltas: Array) -> np.ndarray:
 
 
 def _different(columns: Array, *, with_sign: bool = True) -> int:
-    """How many columns differ, by their products with one random vector."""
+    """How many columns differ, by their products with one random vector; all where some are not finite."""
     columns = np.asarray(columns, np.float64)
     if not columns.shape[1]:
         return 0
+    if not np.isfinite(columns).all():
+        return columns.shape[1]
     products = np.random.default_rng(0).normal(size=len(columns)) @ columns
     found = np.sort(products if with_sign else np.abs(products))
     scale = np.sqrt(np.square(columns).sum(axis=0)).max(initial=0)

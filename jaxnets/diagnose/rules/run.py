@@ -83,9 +83,10 @@ def oscillating(probe: Probe) -> Iterator[Finding]:
     than 0.3 of a loss that is not negative: where they do not, it is the way to the edge of stability. Where
     they themselves bring the loss down by less than a percent, batches that differ move it on a plateau.
     """
-    problem, run = probe.problem, probe.run
-    if not problem.has_step or probe.smaller_scale is not None or not np.isfinite(run.end):
+    problem = probe.problem
+    if not problem.has_step or probe.smaller_scale is not None or not np.isfinite(probe.run.end):
         return
+    run = probe.run
     turned = float(run.turns[len(run.turns) // 2 :].mean())
     if not (turned < AGAINST or _rises(run) > 0.1 * abs(run.drop)):
         return
