@@ -51,7 +51,7 @@ def loss(params, x, y):
 
 
 def by_hand(
-    params, x, y, *, factor=1.0, leaves_out=None, doubles=None, penalty=True, transposes=False, swaps=False
+    params, x, y, *, factor=1.0, leaves_out=None, doubles=None, penalty=1, transposes=False, swaps=False
 ):
     """The gradient of ``loss``, with mistakes."""
     hidden = sigmoid(x @ params["w1"] + params["b1"])
@@ -59,7 +59,7 @@ def by_hand(
     powers = [0 if leaves_out == layer else 2 if doubles == layer else 1 for layer in (1, 2)]
     delta = (outputs - y) / len(x) * (outputs * (1 - outputs)) ** powers[1]
     before = delta @ params["w2"].T * (hidden * (1 - hidden)) ** powers[0]
-    decay = 2 * L2 if penalty else 0.0
+    decay = 2 * L2 * penalty
     found = {
         "w1": x.T @ before + decay * params["w1"], "b1": before.sum(axis=0),
         "w2": hidden.T @ delta + decay * params["w2"], "b2": delta.sum(axis=0),
@@ -87,7 +87,8 @@ OUTPUT, HIDDEN = (
         ({"factor": 0.25}, "b1 b2 w1 w2", "divided by the number of outputs"),
         ({"factor": -1.0}, "b1 b2 w1 w2", "with the wrong sign"),
         ({"factor": -1.7}, "b1 b2 w1 w2", "with the wrong sign, multiplied by 1.7"),
-        ({"penalty": False}, "w1 w2", "a term of 0.1 times the parameter (an L2 penalty) is missing"),
+        ({"penalty": 0}, "w1 w2", "a term of 0.1 times the parameter (an L2 penalty) is missing"),
+        ({"penalty": 2}, "w1 w2", "a term of 0.1 times the parameter (an L2 penalty) is too much"),
         ({"transposes": True}, "w1", "transposed"),
         ({"leaves_out": 1}, "b1 w1", f"{HIDDEN} is missing"),
         ({"leaves_out": 2}, "b1 b2 w1 w2", f"{OUTPUT} is missing"),

@@ -183,7 +183,8 @@ def _pattern(
     if np.abs(weight).max(initial=0) and np.allclose(
         missing, part * weight, rtol=1e-5, atol=1e-9 * np.abs(missing).max()
     ):
-        return f"a term of {part:.4g} times the parameter (an L2 penalty) is missing"
+        words = "is missing" if part > 0 else "is too much"
+        return f"a term of {abs(part):.4g} times the parameter (an L2 penalty) {words}"
     return ""
 
 
