@@ -121,6 +121,7 @@ SCALES = [
     (lambda x: 255 * x, {}, "largest root mean square of a column"),
     (lambda x: 20 * x + 20, {"activation": jnp.tanh}, "first layer saturated"),
     (lambda x: x * np.array([5, 0.04, 0.04, 0.04, 0.04]), {}, "largest column over the typical spread"),
+    (lambda x: 1 + x / 2000, {}, "largest column over the typical spread"),
 ]
 
 

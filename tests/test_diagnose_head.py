@@ -109,6 +109,8 @@ FAULTS = {
     "sigmoid before 0..3": ("targets-outside-range", lambda: problem(
         squared, LABELS[:, None].astype(np.float32), out=jax.nn.sigmoid)),
     "relu before both signs": ("targets-outside-range", lambda: problem(squared, VALUES, out=jax.nn.relu)),
+    "exponential before both signs": ("targets-outside-range", lambda: problem(
+        squared, VALUES, out=jnp.exp)),
     "whole numbers beside values": ("integer-targets", lambda: problem(
         squared, np.concatenate([VALUES, np.round(3 * VALUES)], axis=1), num_outputs=2)),
     "classes as values": ("integer-targets", lambda: problem(squared, LABELS[:, None].astype(np.float32))),

@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jaxnets.diagnose import Problem
@@ -111,6 +112,23 @@ def both_heads(keys):
     )  # fmt: skip
 
 
+def components(apart):
+    """Three lines, each row near one of them; the likelihood of all, from one place or from three."""
+    x = np.linspace(-1, 1, 120, dtype=np.float32)
+    y = np.stack([2 + x, -2 + x, 0 * x])[np.arange(120) % 3, np.arange(120)]
+    begin = jnp.array([1.0, -1.0, 0.1]) if apart else jnp.full(3, 0.1)
+
+    def loss(params, x, y):
+        each = -0.5 * ((y - params["at"] - params["slope"] * x) / jnp.exp(params["log"])) ** 2 - params["log"]
+        return -jax.nn.logsumexp(each, axis=1).mean()
+
+    return Problem(
+        lambda key: {"at": begin, "slope": jnp.zeros(3), "log": jnp.zeros(3)},
+        lambda params, x: (params["at"] + params["slope"] * x).mean(axis=1, keepdims=True), loss,
+        (x[:, None], y[:, None]), optimizer=optax.adam(0.05), num_steps=200,
+    )  # fmt: skip
+
+
 def threshold(above):
     """A step whose place is a param."""
     return network(
@@ -164,6 +182,7 @@ FAULTS = {
     "zeros": (initialisation.symmetric_init, network(act=jnp.tanh, scale=0.0)),
     "experts of one key": (initialisation.symmetric_init, gated(one_key)),
     "heads of one key": (initialisation.symmetric_init, both_heads(one_key)),
+    "components of one place": (initialisation.symmetric_init, components(apart=False)),
     "compares": (gradient.frozen_parameters, threshold(lambda d: (d > 0).astype(jnp.float32))),
     "linear filter": (architecture.linear_network, filtered(lambda z: z, LINES[:, 0] * LINES[:, 1])),
     "column sums": (initialisation.identical_units, network((6, 16, 2), predict=column_sums)),
@@ -192,6 +211,7 @@ HEALTHY = {
     "half open gate": gate(-1.0),
     "experts": gated(jax.random.split),
     "heads": both_heads(jax.random.split),
+    "components apart": components(apart=True),
     "smooth threshold": threshold(lambda d: jax.nn.sigmoid(5 * d)),
     "a filter is asked for": filtered(lambda z: z, LINES[:, 0] - LINES[:, 2]),
     "state by tanh": filtered(jnp.tanh, LINES[:, 0] * LINES[:, 1]),

@@ -22,16 +22,24 @@ def interval(values: list[list[np.ndarray]]) -> tuple[float, float]:
     """The bounds that values keep to however far they are driven; infinite where they grow on.
 
     Args:
-        values: what was found, a list for each of ``SCALES``.
+        values: what was found, a list for each of ``SCALES``; infinite where a function overflows.
+
+    >>> interval([[np.array([0.5, scale])] for scale in (1.0, 10.0, np.inf, np.inf)])
+    (0.5, inf)
     """
-    with np.errstate(invalid="ignore"):
-        usable = [[one for one in found if np.isfinite(one).all()] for found in values]
+    usable = [[one for one in found if not np.isnan(one).any()] for found in values]
     if not all(usable):
         return -np.inf, np.inf
-    lows, highs = ([float(pick(found)) for found in usable] for pick in (np.min, np.max))
-    slack = 1e-3 * (highs[1] - lows[1]) + 1e-6
-    low = min(lows) if lows[1] - lows[-1] <= slack else -np.inf
-    return low, max(highs) if highs[-1] - highs[1] <= slack else np.inf
+    lows, highs = (
+        [float(pick([pick(one) for one in found])) for found in usable] for pick in (np.min, np.max)
+    )
+    return -_kept([-one for one in lows], highs[1] - lows[1]), _kept(highs, highs[1] - lows[1])
+
+
+def _kept(highs: list[float], width: float) -> float:
+    """The bound above that is kept from the second scale to the last; infinite without any."""
+    slack = 1e-3 * (width if np.isfinite(width) else 1.0) + 1e-6
+    return max(highs) if np.isfinite(highs[-1]) and highs[-1] - highs[1] <= slack else np.inf
 
 
 def reachable(problem: Problem, params: PyTree, inputs: Any) -> tuple[float, float]:

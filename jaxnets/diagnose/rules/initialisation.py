@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.diagnose.copies import lasting_copies
+from jaxnets.diagnose.copies import kept_together, lasting_copies
 from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.flow import Flow
 from jaxnets.diagnose.layer import Layer
 from jaxnets.diagnose.probe import Probe
-from jaxnets.diagnose.start import redrawn
+from jaxnets.diagnose.problem import Problem
+from jaxnets.diagnose.start import moved, redrawn
 from jaxnets.types import Array
 
 FLAT = 0.01
@@ -88,12 +90,14 @@ def symmetric_init(probe: Probe) -> Iterator[Finding]:
 
     Compared are, on each row, what comes out of a unit and the gradient by it; at least half of the units
     must be copies, and still be after a step: runs side by side, each at its own rate, part. Zeros in the
-    last layer, or in a model of one layer, are no such case. (Goodfellow, Bengio & Courville, Deep Learning,
+    last layer, or in a model of one layer, are no such case. Or params (of components, of experts) are copies
+    after a short training, too: drawn ones, where another key draws others; or those that are not drawn,
+    where a training that begins with them apart gets further. (Goodfellow, Bengio & Courville, Deep Learning,
     section 8.4: initial parameters must break the symmetry.)
     """
     found, numbers = _copies(probe.flow)
     if not found:
-        yield from _drawn_once(probe)
+        yield from _never_part(probe)
         return
     if probe.problem.has_step and not _copies(probe.flow_at(probe.stepped))[0]:
         return
@@ -121,7 +125,7 @@ def _copies(flow: Flow) -> tuple[dict[str, str], list[int]]:
     return found, numbers
 
 
-def _drawn_once(probe: Probe) -> Iterator[Finding]:
+def _never_part(probe: Probe) -> Iterator[Finding]:
     copies = lasting_copies(probe)
     if copies:
         yield Finding(
@@ -129,6 +133,19 @@ def _drawn_once(probe: Probe) -> Iterator[Finding]:
             "params that are drawn at random are copies of each other, and stay so in training",
             "draw each of them with a key of its own (jax.random.split)",
         )  # fmt: skip
+        return
+    together = kept_together(probe) if probe.problem.has_step else {}
+    if together:
+        yield Finding(
+            "symmetric-init", "error", together,
+            "params that begin the same stay the same in training, which gets further where they begin apart",
+            "draw them at random, or begin from different rows",
+            _begun_apart(probe.problem),
+        )  # fmt: skip
+
+
+def _begun_apart(problem: Problem) -> Problem:
+    return problem.replace(init=lambda key: moved(jax.random.fold_in(key, 1), problem.init(key)))
 
 
 def identical_units(probe: Probe) -> Iterator[Finding]:

@@ -23,6 +23,8 @@ FLAT = 0.05
 """A slope below this share of the steepest is saturated."""
 SATURATED = 0.75
 """Share of the first layer's units that must be."""
+NARROW = 0.02
+"""The widest column's spread over the largest column's size: rows are nearly the same."""
 MEMORISED = 0.1
 """Of the first loss; rows whose loss comes below it are memorised."""
 FURTHER = 0.4
@@ -39,7 +41,8 @@ def inputs_unscaled(probe: Probe) -> Iterator[Finding]:
     - or a column's root mean square is above 30, or scales are apart by more than 30 where steps follow the
       gradient: the loss's curvature goes with their squares, so one rate cannot fit all;
     - or Adam, from the same params, brings the loss of a few rows to less than 0.4 of what it gets to as
-      they are, where that is above a tenth of the first: units that all bend in one corner of the inputs.
+      they are, where that is above a tenth of the first: units that all bend in one corner of the inputs, or
+      rows that are nearly the same (no column varies by more than 2 % of the largest one's size).
 
     Silent where the loss is the same with much smaller inputs: a normalisation follows. (LeCun et al.
     1998, Efficient BackProp, 4.3; Bishop, Neural Networks for Pattern Recognition, 8.2.)
@@ -50,7 +53,8 @@ def inputs_unscaled(probe: Probe) -> Iterator[Finding]:
     means, scales = inputs.mean(axis=0), inputs.std(axis=0)
     varying = scales > 0
     sizes = np.sqrt(means**2 + scales**2)
-    if not varying.any() or sizes.max() < 3 or _is_normalised(probe):
+    is_narrow = scales.max(initial=0) < NARROW * sizes.max(initial=0)
+    if not varying.any() or (sizes.max() < 3 and not is_narrow) or _is_normalised(probe):
         return
     evidence: dict[str, Any] = {}
     share, standardised = _saturated(probe, probe.problem), _saturated(probe, _scaled(probe.problem))
@@ -103,18 +107,29 @@ def _is_float(leaf: Any) -> bool:
 def _is_normalised(probe: Probe) -> bool:
     """Whether the loss stays the same, to a hundredth, with inputs a twentieth as large, and of size 1.
 
-    Units that are saturated still are with the first, hardly with the second.
+    Units that are saturated still are with the first, hardly with the second. So it must be with params 30
+    times as large, too: near zero they predict the same for all inputs.
     """
-    inputs, targets = probe.some
-    if not all(_is_float(leaf) for leaf in jax.tree.leaves(inputs)):
+    leaves, structure = jax.tree.flatten(probe.some.inputs)
+    if not all(_is_float(leaf) for leaf in leaves):
         return False
     loss = quick(probe.problem.loss)
-    size = max(float(np.abs(leaf).max(initial=0)) for leaf in jax.tree.leaves(inputs))
-    found = [
-        float(loss(probe.nudged, jax.tree.map(lambda leaf, by=by: np.float32(by) * leaf, inputs), targets))
-        for by in (1.0, 0.05, 1 / max(size, 1.0))
-    ]
-    return bool(np.ptp(found) <= 0.01 * abs(found[0]))
+    size = max(float(np.abs(leaf).max(initial=0)) for leaf in leaves)
+    for larger in (1.0, 30.0):
+        params = jax.tree.map(lambda leaf, by=larger: leaf * by if _is_float(leaf) else leaf, probe.nudged)
+        found = [
+            float(
+                loss(
+                    params,
+                    jax.tree.unflatten(structure, [np.float32(by) * leaf for leaf in leaves]),
+                    probe.some.targets,
+                )
+            )
+            for by in (1.0, 0.05, 1 / max(size, 1.0))
+        ]
+        if np.isfinite(found).all() and np.ptp(found) > 0.01 * abs(found[0]):
+            return False
+    return True
 
 
 def _saturated(probe: Probe, problem: Problem) -> float | None:
