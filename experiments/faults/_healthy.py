@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from experiments.faults import (
+    _healthy_classics,
     _healthy_classification,
     _healthy_data,
     _healthy_odd,
@@ -16,7 +17,7 @@ PROBLEMS = {
     name: make
     for module in (
         _healthy_classification, _healthy_regression, _healthy_sequence, _healthy_starts, _healthy_steps,
-        _healthy_data, _healthy_odd,
+        _healthy_data, _healthy_odd, _healthy_classics,
     )
     for name, make in module.PROBLEMS.items()
 }  # fmt: skip
