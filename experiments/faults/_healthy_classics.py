@@ -22,7 +22,7 @@ def newton_poisson() -> Problem:
 
     def update(b, x, y):
         fitted = jnp.exp(x @ b)
-        return b - jnp.linalg.solve((x.T * fitted) @ x, x.T @ (fitted - y))
+        return b - jnp.linalg.solve((x.T * fitted[None]) @ x, x.T @ (fitted - y))
 
     return Problem(lambda key: jnp.zeros(4), predict, loss, (X, y), update=update, num_steps=12)
 
@@ -53,7 +53,7 @@ def pinball_quantiles() -> Problem:
     rng = np.random.default_rng(103)
     x = rng.uniform(-1.7, 1.7, (900, 1))
     y = np.sin(2 * x) + (0.2 + 0.1 * x) * rng.normal(size=(900, 1))
-    taus = jnp.array([0.1, 0.5, 0.9])
+    taus = jnp.array([[0.1, 0.5, 0.9]])
 
     def loss(params, x, y):
         e = y - forward(params, x)
@@ -75,7 +75,7 @@ def cox_partial_likelihood() -> Problem:
     """Cox' partial likelihood, no intercept (it would cancel): a row's loss depends on the others at risk."""
     rng = np.random.default_rng(104)
     x = rng.normal(size=(300, 5))
-    time = rng.exponential(np.exp(-(x @ np.array([0.9, -0.7, 0.5, 0.0, 0.3]))))
+    time = rng.exponential(np.exp(-(x @ np.array([1.4, -1.1, 0.8, 0.0, 0.5]))))
     event = time < 3
     y = np.column_stack([np.minimum(time, 3), event])
 
@@ -141,7 +141,7 @@ def smoothed_iris_from_zero() -> Problem:
     rate = optax.warmup_cosine_decay_schedule(0.0, 1.0, 20, 400)
     return supervised(
         init,
-        lambda p, x: x @ p["W"] + p["b"],
+        lambda p, x: x @ p["W"] + p["b"][None],
         cost,
         (x, y),
         optimizer=optax.sgd(rate),

@@ -32,7 +32,7 @@ def problem(steps_a_decay: int) -> Problem:
         return {"W": 0.01 * jax.random.normal(key, (x.shape[1], 10)), "b": jnp.zeros(10)}
 
     def predict(params, x):
-        return x @ params["W"] + params["b"]
+        return x @ params["W"] + params["b"][None]
 
     rate = optax.exponential_decay(0.1, transition_steps=steps_a_decay, decay_rate=0.8)
     return supervised(

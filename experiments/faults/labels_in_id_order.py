@@ -32,7 +32,7 @@ def problem(joined_by_id: bool) -> Problem:
         return {"W": 0.01 * jax.random.normal(key, (5, 4)), "b": jnp.zeros(4)}
 
     def predict(params, x):
-        return x @ params["W"] + params["b"]
+        return x @ params["W"] + params["b"][None]
 
     return supervised(
         init, predict, cross_entropy, (table, labels), learning_rate=0.5, batch_size=48, num_steps=300

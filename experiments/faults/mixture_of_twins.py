@@ -39,14 +39,18 @@ def problem(apart: bool) -> Problem:
         }
 
     def components(params, x):
-        return params["intercept"] + params["slope"] * x
+        return params["intercept"][None] + params["slope"][None] * x
 
     def predict(params, x):
         return (components(params, x) @ jax.nn.softmax(params["logit"]))[:, None]
 
     def loss(params, x, y):
-        z = (y - components(params, x)) / jnp.exp(params["log_sd"])
-        each = jax.nn.log_softmax(params["logit"]) - params["log_sd"] - 0.5 * z**2 - 0.5 * jnp.log(2 * jnp.pi)
+        z = (y - components(params, x)) / jnp.exp(params["log_sd"])[None]
+        each = (
+            (jax.nn.log_softmax(params["logit"]) - params["log_sd"])[None]
+            - 0.5 * z**2
+            - 0.5 * jnp.log(2 * jnp.pi)
+        )
         return -jnp.mean(jax.nn.logsumexp(each, axis=1))
 
     return Problem(

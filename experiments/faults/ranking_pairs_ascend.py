@@ -48,7 +48,7 @@ def problem(sign: float) -> Problem:
         m = jax.nn.sigmoid(predict(w, x)) - y
         ha, hb = jnp.tanh(x[:, 0] @ w["hidden"]), jnp.tanh(x[:, 1] @ w["hidden"])
         d_out = (m @ (ha - hb)) / len(y)
-        back = lambda h, items: items.T @ (m[:, None] * (1 - h**2) * w["out"])  # noqa: E731
+        back = lambda h, items: items.T @ (m[:, None] * (1 - h**2) * w["out"][None])  # noqa: E731
         d_hidden = (back(ha, x[:, 0]) - back(hb, x[:, 1])) / len(y)
         return {"hidden": w["hidden"] + sign * 0.2 * d_hidden, "out": w["out"] + sign * 0.2 * d_out}
 

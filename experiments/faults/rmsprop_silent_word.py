@@ -42,7 +42,7 @@ def problem(eps: float) -> Problem:
         }
 
     def predict(params, ids):
-        return params["table"][ids].mean(axis=1) @ params["w"] + params["b"]
+        return params["table"][ids].mean(axis=1) @ params["w"] + params["b"][None]
 
     train, test = _texts()
     return supervised(
