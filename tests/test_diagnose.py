@@ -249,10 +249,11 @@ def test_a_gradient_of_another_shape_is_wrong():
         ({"learning_rate": 1e-8, "num_steps": 100}, ["step-too-small"]),
         ({"optimizer": optax.lbfgs(), "num_steps": 20}, []),
         ({"optimizer": optax.polyak_sgd(), "num_steps": 20}, []),
+        ({"optimizer": optax.MultiSteps(optax.sgd(0.3), 2), "num_steps": 100}, []),
         ({"data": (np.where(np.arange(6) == 3, np.nan, X), X[:, :1])}, ["non-finite-data"]),
         ({}, []),
     ],
-    ids=["no new params", "rounded off", "line search", "by the loss", "nan", "no steps"],
+    ids=["no new params", "rounded off", "line search", "by the loss", "every other step", "nan", "no steps"],
 )
 def test_every_rule_can_be_asked(change, rules):
     """Steps that do nothing or ask for the loss, rows that are not finite, or no steps at all."""

@@ -67,6 +67,12 @@ def column_sums(params, x):
     return jax.nn.relu(normalised) @ params[1]["w"] + params[1]["b"]
 
 
+def normalised_alone(params, x):
+    """A normalisation over the only unit there is."""
+    units = x @ params[0]["w"]
+    return (units - units.mean(axis=1, keepdims=True)) @ params[1]["w"] + params[1]["b"]
+
+
 def gate(bias):
     """A layer's units, let through by another's sigmoid."""
     opened = lambda w, x: jax.nn.sigmoid(x @ w[1]["w"] + bias)  # noqa: E731
@@ -186,6 +192,7 @@ FAULTS = {
     "compares": (gradient.frozen_parameters, threshold(lambda d: (d > 0).astype(jnp.float32))),
     "linear filter": (architecture.linear_network, filtered(lambda z: z, LINES[:, 0] * LINES[:, 1])),
     "column sums": (initialisation.identical_units, network((6, 16, 2), predict=column_sums)),
+    "a norm of one unit": (initialisation.identical_units, network((6, 1, 2), predict=normalised_alone)),
     "linear": (architecture.linear_network, network(act=lambda z: z)),
     "sigmoids": (flow.vanishing_gradient, network((6, *[16] * 6, 2), jax.nn.sigmoid)),
     "small weights": (flow.vanishing_gradient, network((6, *[16] * 5, 2), jnp.tanh, scale=0.01)),

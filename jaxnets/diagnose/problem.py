@@ -82,7 +82,8 @@ class Problem:
         if callable(self.learning_rate):
             object.__setattr__(self, "optimizer", optax.sgd(self.learning_rate))
             object.__setattr__(self, "learning_rate", None)
-        if self.optimizer is not None and not isinstance(self.optimizer, optax.GradientTransformation):
+        made_of = [getattr(self.optimizer, name, None) for name in ("init", "update")]
+        if self.optimizer is not None and not all(map(callable, made_of)):
             raise InputError(f"optimizer = {check.shown(self.optimizer)}, allowed is one of optax's")
         if self.learning_rate is not None and not is_number(self.learning_rate):
             raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import jax
 import jax.numpy as jnp
@@ -67,13 +68,14 @@ def dead_units(probe: Probe) -> Iterator[Finding]:
     """Units of a hidden layer that are 0 for every row, with no slope: they cannot learn.
 
     The threshold is nine in ten of a layer, and all for an error: with positive inputs in few columns and no
-    biases half of the units of a ReLU layer rest, and the others learn. (Goodfellow, Bengio & Courville,
+    biases half of the units of a ReLU layer rest, and the others learn. Not where no such function is in
+    front, and units are 0 whatever the params are (``identical-units``). (Goodfellow, Bengio & Courville,
     Deep Learning, section 6.3.)
     """
     found = {}
     for name, layer in probe.flow.hidden.items():
         share = _dead(layer)
-        if share >= NEARLY_ALL:
+        if share >= NEARLY_ALL and not _is_nothing(probe, name):
             found[f"before {name}, share dead"] = share
     if found:
         worst = max(found.values())
@@ -151,10 +153,11 @@ def _begun_apart(problem: Problem) -> Problem:
 def identical_units(probe: Probe) -> Iterator[Finding]:
     """What goes into a layer is the same for every row, or the same (up to the sign) in half of the units.
 
-    Measured on what a hidden layer receives, over at least 8 positions, units that are 0 throughout left out;
-    not where the rows themselves are the same, nor where units begin the same (``symmetric-init``), nor where
-    rows differed by less than 1e-3 in the layer before: what fades with depth is ``vanishing-gradient``. Such
-    a layer passes nothing on, or one number: a normalisation over the wrong axis does that.
+    Measured on what a hidden layer receives, over at least 8 positions; units that are 0 throughout are left
+    out, unless they are so with other params, too. Not where the rows themselves are alike, nor where units
+    begin the same (``symmetric-init``), nor where rows differed by less than 1e-3 in the layer before: what
+    fades with depth is ``vanishing-gradient``. Such a layer passes nothing on, or one number: a normalisation
+    over the wrong axis does that, or one of a single number.
     """
     if _different(jnp.asarray(probe.inputs[:: max(1, len(probe.inputs) // 256)].T, jnp.float32)) < 2:
         return
@@ -164,7 +167,8 @@ def identical_units(probe: Probe) -> Iterator[Finding]:
     before = 1.0
     for name, layer in flow.hidden.items():
         columns = np.asarray(layer.activations, np.float64)
-        columns = columns[:, np.abs(columns).max(axis=0, initial=0) > 0]
+        if not _is_nothing(probe, name):
+            columns = columns[:, np.abs(columns).max(axis=0, initial=0) > 0]
         if len(columns) < FEWEST_ROWS or not columns.shape[1] or _saturated(layer) > MOSTLY:
             continue
         spread, before = before, _spread(columns)
@@ -179,9 +183,16 @@ def identical_units(probe: Probe) -> Iterator[Finding]:
             return
 
 
+def _is_nothing(probe: Probe, name: str) -> bool:
+    """Whether all units before a layer are 0 with other params, too, and not by a function that is flat."""
+    flows = chain([probe.flow], map(probe.flow_at, probe.elsewhere))
+    layers = (flow.hidden[name] for flow in flows)
+    return all(layer.slope is None and not np.asarray(layer.activations).any() for layer in layers)
+
+
 def _spread(columns: np.ndarray) -> float:
     """Over rows, relative to the numbers' size."""
-    return float(columns.std(axis=0).max() / np.sqrt(np.square(columns).mean()))
+    return float(columns.std(axis=0).max() / max(np.sqrt(np.square(columns).mean()), 1e-300))
 
 
 def _alike(columns: np.ndarray) -> str:
