@@ -51,18 +51,20 @@ def loss(params, x, y):
 
 
 def by_hand(
-    params, x, y, *, factor=1.0, leaves_out=None, doubles=None, penalty=1, transposes=False, swaps=False
-):
+    params, x, y, *, factor=1.0, leaves_out=None, doubles=None, at_value=False, penalty=1, transposes=False,
+    swaps=False, numbers=len, back=jnp.transpose, input_back=jnp.transpose, extra=lambda outputs: 1,
+):  # fmt: skip
     """The gradient of ``loss``, with mistakes."""
     hidden = sigmoid(x @ params["w1"] + params["b1"])
     outputs = sigmoid(hidden @ params["w2"] + params["b2"])
     powers = [0 if leaves_out == layer else 2 if doubles == layer else 1 for layer in (1, 2)]
-    delta = (outputs - y) / len(x) * (outputs * (1 - outputs)) ** powers[1]
-    before = delta @ params["w2"].T * (hidden * (1 - hidden)) ** powers[0]
+    slope = lambda a: sigmoid(a) * (1 - sigmoid(a)) if at_value else a * (1 - a)  # noqa: E731
+    delta = (outputs - y) / numbers(x) * slope(outputs) ** powers[1] * extra(outputs)
+    before = delta @ back(params["w2"]) * slope(hidden) ** powers[0]
     decay = 2 * L2 * penalty
     found = {
         "w1": x.T @ before + decay * params["w1"], "b1": before.sum(axis=0),
-        "w2": hidden.T @ delta + decay * params["w2"], "b2": delta.sum(axis=0),
+        "w2": input_back(hidden) @ delta + decay * params["w2"], "b2": delta.sum(axis=0),
     }  # fmt: skip
     if transposes:
         found["w1"] = found["w1"].T
@@ -77,31 +79,68 @@ OUTPUT, HIDDEN = (
 )
 
 
+PENALTY = "a term of {:g} times the parameter (an L2 penalty) is missing"
+
+
 @pytest.mark.parametrize(
-    ("mistake", "leaves", "pattern"),
+    ("mistake", "leaves", "patterns"),
     [
-        ({}, "", ""),
-        ({"factor": 32.0}, "b1 b2 w1 w2", "multiplied by the number of rows"),
-        ({"factor": 1 / 32}, "b1 b2 w1 w2", "divided by the number of rows"),
+        ({}, "", set()),
+        ({"numbers": lambda x: 1}, "b1 b2 w1 w2",
+         {"multiplied by the number of rows", "multiplied by the number of rows and " + PENALTY.format(3.9)}),
+        ({"numbers": lambda x: len(X)}, "", set()),
+        ({"factor": 0.5 / 4}, "b1 b2 w1 w2", "divided by 2 and the number of outputs"),
         ({"factor": 2.0}, "b1 b2 w1 w2", "multiplied by 2"),
         ({"factor": 0.25}, "b1 b2 w1 w2", "divided by the number of outputs"),
         ({"factor": -1.0}, "b1 b2 w1 w2", "with the wrong sign"),
         ({"factor": -1.7}, "b1 b2 w1 w2", "with the wrong sign, multiplied by 1.7"),
-        ({"penalty": 0}, "w1 w2", "a term of 0.1 times the parameter (an L2 penalty) is missing"),
+        ({"penalty": 0}, "w1 w2", PENALTY.format(0.1)),
         ({"penalty": 2}, "w1 w2", "a term of 0.1 times the parameter (an L2 penalty) is too much"),
         ({"transposes": True}, "w1", "transposed"),
         ({"leaves_out": 1}, "b1 w1", f"{HIDDEN} is missing"),
         ({"leaves_out": 2}, "b1 b2 w1 w2", f"{OUTPUT} is missing"),
         ({"doubles": 1}, "b1 w1", f"{HIDDEN} is there twice"),
         ({"doubles": 2}, "b1 b2 w1 w2", f"{OUTPUT} is there twice"),
+        ({"at_value": True}, "b1 b2 w1 w2",
+         {f"{OUTPUT} is taken at its value", "the derivative of every activation is taken at its value"}),
+        ({"back": lambda w: w.reshape(w.T.shape)}, "b1 w1", "the weight of layer 2 is not transposed"),
+        ({"input_back": lambda a: a.reshape(a.T.shape)}, "w2", "the input of layer 2 is not transposed"),
+        ({"extra": lambda a: a * (1 - a)}, "b1 b2 w1 w2", f"{OUTPUT} is there twice"),
         ({"swaps": True}, "b1", ""),
     ],
 )  # fmt: skip
-def test_a_wrong_gradient_is_explained(mistake, leaves, pattern):
+def test_a_wrong_gradient_is_explained(mistake, leaves, patterns):
     problem = Problem(init, predict, loss, (X, Y), gradient=partial(by_hand, **mistake))
     found = differences(problem, KEY)
     assert " ".join(one.leaf[2:-2] for one in found) == leaves
-    assert {one.pattern for one in found} == ({pattern} if leaves else set())
+    assert {one.pattern for one in found} == ({patterns} if isinstance(patterns, str) else patterns)
+
+
+def test_what_is_multiplied_into_outputs_less_targets_and_time_are_explained():
+    """The softmax's derivative multiplied into what has it; a loop through which nothing goes back."""
+    entropy = lambda w, x, y: -(y * jax.nn.log_softmax(x @ w)).sum(axis=1).mean()  # noqa: E731
+    delta = lambda p, y: (p - y) * p * (1 - p) / len(p)  # noqa: E731
+    twice = lambda w, x, y: x.T @ delta(jax.nn.softmax(x @ w), y)  # noqa: E731
+    start = lambda key: jax.random.normal(key, (6, 4))  # noqa: E731
+    (found,) = differences(Problem(start, lambda w, x: x @ w, entropy, (X, Y), gradient=twice), KEY)
+    assert found.pattern == "the softmax's derivative is multiplied into what has it already"
+
+    def states(w, x):
+        step = lambda h, now: (jnp.tanh(now[:, None] * w["in"] + h @ w["w"]),) * 2  # noqa: E731
+        return jnp.stack([jnp.zeros((len(x), 3)), *jax.lax.scan(step, jnp.zeros((len(x), 3)), x.T)[1]])
+
+    def one_step(w, x, y):
+        h = states(w, x)
+        delta = 2 * (h[-1] - y[:, :3]) / (3 * len(x)) * (1 - h[-1] ** 2)
+        return {"in": x[:, -1] @ delta, "w": h[-2].T @ delta}
+
+    recurrent = Problem(
+        lambda key: {"in": jnp.ones(3), "w": 0.5 * jnp.eye(3)}, lambda w, x: states(w, x)[-1],
+        lambda w, x, y: ((states(w, x)[-1] - y[:, :3]) ** 2).mean(), (X, Y), gradient=one_step,
+    )  # fmt: skip
+    assert [one.pattern for one in differences(recurrent, KEY)] == 2 * [
+        "nothing goes back in time, from a step to the one before"
+    ]
 
 
 def test_corners_of_relu_are_no_mistakes():
@@ -236,7 +275,7 @@ def test_a_gradient_of_another_shape_is_wrong():
     (found,) = diagnose(healthy("regression").replace(gradient=by_row), KEY).findings
     assert found.rule == "wrong-gradient"
     assert found.message == "gradient[1]: shape (4, 1), allowed is (1,)"
-    with pytest.raises(AssertionError, match=r"gradient\[1\]: shape \(32, 1\), allowed is \(1,\)"):
+    with pytest.raises(AssertionError, match=r"gradient\[1\]: shape \(31, 1\), allowed is \(1,\)"):
         assert_gradient(
             by_row, healthy("regression").loss, [jnp.zeros((6, 1)), jnp.zeros(1)], X, X[:, :1], key=KEY
         )

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
+from jaxnets.diagnose.altered import Altered, altered_operation
 from jaxnets.diagnose.equations import CONTRACTIONS, bound, called, scan_sizes
 from jaxnets.diagnose.layer import Axes, Layer, Place, axes_of
 from jaxnets.types import PyTree
@@ -57,23 +58,11 @@ class Traced(NamedTuple):
     is_moved: bool = False
 
 
-class Altered(NamedTuple):
-    """A place where a derivative is taken wrongly, as people do.
-
-    Attributes:
-        number: of the operation behind which it is.
-        power: of the slope: 0 leaves it out, 2 multiplies by it twice.
-    """
-
-    number: int
-    power: int
-
-
 class Trace:
     """A function of params and rows, followed.
 
     Args:
-        altered: a derivative that is taken wrongly.
+        altered: derivatives that are taken wrongly.
         nudges: what is added at each of the ``places``, of a shape that broadcasts.
         num_inside: steps of each ``scan`` that are followed too.
 
@@ -85,10 +74,13 @@ class Trace:
         biased: numbers of the layers to whose outputs params are added, with the numbers of their leaves.
         gates: factors by which what comes from another layer is multiplied, with their slopes.
         ends: the outputs with where they come from.
+        by_number: what every operation gave last.
+        products: numbers of the operations that the layers are, each with the place of its weight.
+        loops: numbers of the scans.
     """
 
     def __init__(
-        self, function: Callable, params: PyTree, *rows: Any, altered: Altered | None = None,
+        self, function: Callable, params: PyTree, *rows: Any, altered: Sequence[Altered] = (),
         nudges: Sequence[Any] | None = None, num_inside: int = 0,
     ) -> None:  # fmt: skip
         self.layers: list[Layer] = []
@@ -96,9 +88,11 @@ class Trace:
         self.places: list[Place] = []
         self.biased: dict[int, frozenset[int]] = {}
         self.gates: list[tuple[Any, Any]] = []
-        self._number, self._altered = 0, altered
+        self._number, self._altered = 0, {one.number: one for one in altered}
         self._nudges, self._num_inside = nudges, num_inside
         self.by_number: dict[int, Traced] = {}
+        self.products: list[tuple[int, int]] = []
+        self.loops: list[int] = []
         leaves = jax.tree.leaves(params)
         starts = [Traced(jnp.asarray(leaf), frozenset([number]), False) for number, leaf in enumerate(leaves)]
         starts += [Traced(jnp.asarray(leaf), frozenset(), True) for leaf in jax.tree.leaves(rows)]
@@ -126,8 +120,12 @@ class Trace:
         if inner is not None:
             return self._walk(inner, given)
         if name == "scan":
+            self.loops.append(self._number)
             given = self._into_loop(equation, given)
-        operate = bound(equation)
+        altered = self._altered.get(self._number)
+        operate = (
+            altered_operation(equation, altered) if altered and altered.mixed is not None else bound(equation)
+        )
         found = operate(*(one.value for one in given))
         values = found if equation.primitive.multiple_results else [found]
         leaves = frozenset().union(*(one.leaves for one in given))
@@ -135,6 +133,7 @@ class Trace:
         rows, weights = [one for one in given if one.is_of_rows], [one for one in given if not one.is_of_rows]
         if name in CONTRACTIONS and len(rows) == 1 and weights[0].leaves:
             value = self._nudged(Place(ends[0].value))
+            self.products.append((self._number, int(given[0].is_of_rows)))
             self._note(rows[0], weights[0], value, axes_of(equation, value, given[0].is_of_rows))
             found = ends[0]._replace(value=value, before=value, slope=jnp.ones_like(value), is_bare=True)
             ends = [found._replace(layer=len(self.layers) - 1)]
@@ -209,10 +208,10 @@ class Trace:
 
     def _numbered(self, end: Traced) -> Traced:
         end = end._replace(number=self._number)
-        if self._altered and self._number == self._altered.number and end.before is not None:
+        altered = self._altered.get(self._number)
+        if altered and altered.change and end.before is not None:
             still = jax.lax.stop_gradient
-            weight = still(end.slope) ** self._altered.power
-            end = end._replace(value=still(end.value) + weight * (end.before - still(end.before)))
+            end = end._replace(value=still(end.value) + altered.change(end.before - still(end.before)))
         self.by_number[self._number] = end
         return end
 

@@ -27,14 +27,15 @@ def wrong_gradient(probe: Probe) -> Iterator[Finding]:
         return
     found = differences(problem, probe.key)
     if found:
-        said = dict.fromkeys(one.pattern for one in found if one.pattern)
-        leaves = ", ".join(one.leaf or "all" for one in found)
-        evidence = {
-            f"{one.leaf} off by": one.size for one in found
-        } | {f"{one.leaf} cosine": one.cosine for one in found}  # fmt: skip
+        leaves: dict[str, list[str]] = {}
+        for one in found:
+            leaves.setdefault(one.pattern or "like nothing known", []).append(one.leaf)
+        said = [f"{', '.join(filter(None, places)) or 'all'}: {how}" for how, places in leaves.items()]
+        figures = (("over the right one", "factor"), ("off by", "size"), ("cosine", "cosine"))
         yield Finding(
-            "wrong-gradient", "error", evidence,
-            f"the gradient by hand of {leaves} is not that of the loss{': ' * bool(said)}{'; '.join(said)}",
+            "wrong-gradient", "error",
+            {f"{one.leaf} {words}".strip(): getattr(one, name) for one in found for words, name in figures},
+            f"the gradient by hand is not that of the loss; {'; '.join(said)}",
             "take jax.grad of the loss, or mend the derivation of these leaves",
             problem.replace(gradient=None),
         )  # fmt: skip
