@@ -55,20 +55,45 @@ def test_labels_in_another_order_are_found(seed):
         assert found.evidence[f"neighbours agree, targets {words}"] > 0.8
 
 
+def of_values(inputs, values):
+    """The same network, with an output, for values."""
+    net = lambda w, x: jax.nn.relu(x @ w[0]) @ w[1]  # noqa: E731
+    return problem(inputs, values).replace(
+        init=lambda key: [
+            jax.random.normal(key, (inputs.shape[1], 8)) / 2,
+            jax.random.normal(jax.random.fold_in(key, 1), (8, 1)) / 3,
+        ],
+        predict=net,
+        loss=lambda w, x, y: ((net(w, x) - y) ** 2).mean(),
+    )
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_values_in_another_order_are_found(seed):
-    """Rows that were cut at the wrong end; not values that nothing explains, nor those of the row before."""
+    """Rows that were cut at the wrong end, or shuffled alone; not the values of the row before."""
     generator = np.random.default_rng(seed)
     inputs = generator.normal(size=(200, 3)).astype(np.float32)
     values = np.sin(inputs @ np.ones((3, 1))).astype(np.float32)
-    assert not asked(labels_misaligned, problem(inputs, values))
-    (found,) = asked(labels_misaligned, problem(inputs[1:], values[:-1]))
+    assert not asked(labels_misaligned, of_values(inputs, values))
+    (found,) = asked(labels_misaligned, of_values(inputs[1:], values[:-1]))
     assert found.severity == "error"
     assert found.evidence["neighbours agree, targets -1 rows"] > 0.4
-    assert not asked(labels_misaligned, problem(inputs, generator.permutation(values)))
     series = generator.normal(size=(204, 1)).astype(np.float32)
     windows = np.concatenate([series[place : place + 200] for place in range(3)], axis=1)
-    assert not asked(labels_misaligned, problem(windows, series[3:203]))
+    assert not asked(labels_misaligned, of_values(windows[:150], series[3:153]))
+
+
+def test_values_that_nothing_foretells_are_said():
+    """Shuffled alone, or with an offset that grows where rows were left out; not a weak but true relation."""
+    generator = np.random.default_rng(0)
+    inputs = generator.normal(size=(600, 3)).astype(np.float32)
+    values = np.sin(inputs @ np.ones((3, 1))).astype(np.float32)
+    kept = np.sort(generator.choice(600, 500, replace=False))
+    for moved in (of_values(inputs, generator.permutation(values)), of_values(inputs[kept], values[:500])):
+        (found,) = asked(labels_misaligned, moved)
+        assert found.severity == "warning"
+    noisy = values + 3 * generator.normal(size=values.shape).astype(np.float32)
+    assert not asked(labels_misaligned, of_values(inputs, noisy))
 
 
 @pytest.mark.parametrize("seed", range(5))

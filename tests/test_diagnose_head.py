@@ -17,8 +17,10 @@ MIX = GENERATOR.normal(size=(3, 4))
 LABELS = (X @ MIX + 0.3 * GENERATOR.normal(size=(64, 4))).argmax(axis=1).astype(np.int32)
 ONE_HOT = np.eye(4, dtype=np.float32)[LABELS]
 VALUES = np.sin(X[:, :1]) + 0.5 * X[:, 1:2]
+COUNTS = GENERATOR.poisson(np.exp(1 + VALUES)).astype(np.float32)
+TIMES = np.concatenate([np.exp(VALUES), X[:, 2:] > 0], axis=1).astype(np.float32)
 YES = (VALUES > 0).astype(np.float32)
-FAMILIES = ("head", "targets", "loss", "batches")
+FAMILIES = ("head", "targets", "loss", "first_loss", "batches")
 RULES = {name: rule for name, rule in rules().items() if rule.__module__.split(".")[-1] in FAMILIES}
 
 
@@ -121,6 +123,10 @@ FAULTS = {
         lambda o, y: (o - y).mean() ** 2, VALUES)),
     "broadcast": ("loss-not-minimal-at-target", lambda: problem(squared, VALUES[:, 0], num_outputs=1)),
     "likelihood": ("loss-sign", lambda: problem(lambda z, y: -picked(z, y), LABELS)),
+    "likelihood of times and events": ("loss-sign", lambda: problem(
+        lambda z, y: (y[:, 1:] * z - y[:, :1] * jnp.exp(z)).mean(), TIMES, num_outputs=1)),
+    "exponential twice": ("loss-not-minimal-at-target", lambda: problem(
+        lambda o, y: (jnp.exp(o) - y * o).mean(), COUNTS, out=jnp.exp)),
     "softmax twice": ("probabilities-as-logits", lambda: problem(picked, LABELS, out=softmax)),
     "sigmoid twice": ("probabilities-as-logits", lambda: problem(binary_of_logits, YES, out=jax.nn.sigmoid)),
     "softmax of one": ("single-output-softmax", lambda: problem(squared, YES, out=softmax)),
@@ -203,6 +209,13 @@ HEALTHY = {
     "pairs": lambda: problem(pairs(1.0), X),
     "counts": lambda: problem(
         lambda z, y: (jnp.exp(z) - y * z).mean(), np.round(np.exp(1 + VALUES)), predicted=jnp.exp),
+    "rates": lambda: problem(lambda o, y: (o - y * jnp.log(o)).mean(), COUNTS, out=jnp.exp),
+    "logarithms of counts": lambda: problem(
+        lambda o, y: jnp.square(o - jnp.log1p(y)).mean(), COUNTS, out=jax.nn.softplus),
+    "times and events": lambda: problem(
+        lambda z, y: (y[:, :1] * jnp.exp(z) - y[:, 1:] * z).mean(), TIMES, num_outputs=1),
+    "a critic": lambda: problem(
+        lambda z, y: (z * (1 - 2 * y[:, 1:])).mean(), TIMES, num_outputs=1),
     "two outputs for one value": lambda: problem(
         lambda z, y: (z[:, 1] + (y - z[:, 0]) ** 2 * jnp.exp(-2 * z[:, 1]) / 2).mean(), VALUES[:, 0],
         num_outputs=2),

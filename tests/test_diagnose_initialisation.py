@@ -19,6 +19,7 @@ Y = np.stack([X[:, 0] * X[:, 1], X[:, 2]], axis=1)
 SEQUENCES = GENERATOR.normal(size=(32, 24, 2)).astype(np.float32)
 SUMS = SEQUENCES.sum(axis=1)[:, :1]
 MANY = np.random.default_rng(1).normal(size=(128, 24, 2)).astype(np.float32)
+COUNTS = np.random.default_rng(2).poisson(np.exp(2 + 0.4 * X[:, :1])).astype(np.float32)
 LINES = GENERATOR.normal(size=(96, 6, 1)).astype(np.float32)
 
 
@@ -71,6 +72,15 @@ def normalised_alone(params, x):
     """A normalisation over the only unit there is."""
     units = x @ params[0]["w"]
     return (units - units.mean(axis=1, keepdims=True)) @ params[1]["w"] + params[1]["b"]
+
+
+def rate(params, x):
+    return jnp.exp(x @ params[0]["w"])
+
+
+def poisson(params, x, y):
+    logits = x @ params[0]["w"]
+    return (jnp.exp(logits) - y * logits).mean()
 
 
 def gate(bias):
@@ -194,6 +204,12 @@ FAULTS = {
     "column sums": (initialisation.identical_units, network((6, 16, 2), predict=column_sums)),
     "a norm of one unit": (initialisation.identical_units, network((6, 1, 2), predict=normalised_alone)),
     "linear": (architecture.linear_network, network(act=lambda z: z)),
+    "linear about a narrow layer": (
+        architecture.linear_network, network((6, 16, 2, 6), lambda z: z, data=(X, X))),
+    "counts without a constant": (
+        architecture.missing_bias,
+        network((6, 1), data=(X, COUNTS), predict=rate).replace(loss=poisson),
+    ),
     "sigmoids": (flow.vanishing_gradient, network((6, *[16] * 6, 2), jax.nn.sigmoid)),
     "small weights": (flow.vanishing_gradient, network((6, *[16] * 5, 2), jnp.tanh, scale=0.01)),
     "large weights": (flow.exploding_gradient, network((6, *[32] * 4, 2), scale=1.0)),

@@ -33,10 +33,11 @@ def linear_network(probe: Probe) -> Iterator[Finding]:
     """Layers follow each other with nothing but linear functions between: they are one layer.
 
     Measured at params moved at random: what goes into the last layer at a mixture of two rows (also far
-    outside of both) is the mixture of what goes in at both, to a relative 1e-3. Each layer must be as wide as
-    the narrower of the rows and the outputs at least: a narrower one makes an autoencoder or a
-    factorisation. A loop that is linear is a filter: it must also be asked for what no linear function of the
-    inputs gives. (Goodfellow, Bengio & Courville, Deep Learning, sections 6.1 and 10.2.)
+    outside of both) is the mixture of what goes in at both, to a relative 1e-3. A hidden layer must be as
+    wide as the narrower of the rows and the outputs at least: it is of no use then, whereas narrower ones
+    alone make an autoencoder or a factorisation. A loop that is linear is a filter: it must also be asked for
+    what no linear function of the inputs gives. (Goodfellow, Bengio & Courville, Deep Learning, sections 6.1
+    and 10.2.)
     """
     flow, inputs = probe.flow, jax.tree.leaves(probe.sample.inputs)
     is_float = len(inputs) == 1 and jnp.issubdtype(inputs[0].dtype, jnp.floating)
@@ -50,13 +51,15 @@ def linear_network(probe: Probe) -> Iterator[Finding]:
     if not deep or not widths:
         return
     narrow = min(inputs[0].size, flow.layers[deep[-1]].outputs.size) // len(inputs[0])
-    if min(widths) < narrow or not (off := _bend(probe, inputs[0])) < LINEAR:
+    if max(widths) < narrow or not (off := _bend(probe, inputs[0])) < LINEAR:
         return
-    num_layers = len(flow.layers) + len(flow.inside)
+    num_layers, enough = len(flow.layers) + len(flow.inside), "one layer does"
+    if min(widths) < narrow:
+        enough = f"two layers with {min(widths)} units between do"
     yield Finding(
         "linear-network", "error",
         {"layers": num_layers, "units of hidden layers": widths, "off from linear by": off},
-        f"{num_layers} layers compute a linear function of the inputs, as one layer does",
+        f"{num_layers} layers compute a linear function of the inputs, as {enough}",
         "put a nonlinear function (ReLU, tanh) between the layers",
     )  # fmt: skip
 
@@ -65,9 +68,10 @@ def missing_bias(probe: Probe) -> Iterator[Finding]:
     """With biases in the layers that have none the loss falls much further.
 
     Measured are short trainings by Adam with and without; only where the outputs at inputs of zero, or at
-    their mean, are the same for all params, or where no layer has a bias. The biases must halve the loss, and
-    take off a twentieth of what it begins with. (Bishop, Pattern Recognition and Machine Learning, section
-    3.1.1: the bias makes up for the difference between the means of targets and of basis functions.)
+    their mean, are the same for all params, or where no layer has a bias. The biases must halve the loss (or
+    double its fall, where it falls below zero), and take off a twentieth of what it begins with. (Bishop,
+    Pattern Recognition and Machine Learning, section 3.1.1: the bias makes up for the difference between the
+    means of targets and of basis functions.)
     """
     flow = probe.flow
     without = [number for number in range(len(flow.layers)) if number not in flow.biased]
@@ -79,7 +83,8 @@ def missing_bias(probe: Probe) -> Iterator[Finding]:
     written = _by_adam(probe.problem, probe.params)
     other = _by_adam(repaired, repaired.init(probe.key))
     gain = written.end - other.end
-    if not (np.isfinite(written.end) and gain > 0.5 * written.end > 0 and gain > 0.05 * written.losses[0]):
+    is_much = gain > (0.5 * written.end if other.end >= 0 else max(written.drop, 0.5 * abs(written.end)))
+    if not (np.isfinite(written.end) and is_much and gain > 0.05 * abs(written.losses[0])):
         return
     yield Finding(
         "missing-bias", "warning",

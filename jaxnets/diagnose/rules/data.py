@@ -9,8 +9,11 @@ import jax
 import numpy as np
 
 from jaxnets.diagnose.finding import Finding
+from jaxnets.diagnose.fit import correlation
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.problem import spaced
+from jaxnets.diagnose.quick import quick
+from jaxnets.diagnose.training import Trainer
 
 MIXED = 0.4
 """Share of the mixture of classes that a batch must have of what shuffled rows would give it."""
@@ -20,6 +23,8 @@ NEIGHBOURS = 5
 """Rows whose labels are compared with a row's."""
 MOST_COLUMNS = 16
 """Of values that are compared."""
+LEAST_LEARNED, MOST_LEARNED, NUM_FEATURES = 200, 2000, 256
+"""Rows of which values are learned, and random features."""
 ONE = 0.95
 """Correlation of a target with an input that it is."""
 CLUSTERED = 0.75
@@ -91,8 +96,10 @@ def labels_misaligned(probe: Probe) -> Iterator[Finding]:
     than two standard deviations above chance and rows lie closer together than 0.75 of the distance of rows
     whose columns are shuffled each by itself: so random inputs, or a parity of independent bits, are left
     alone. An error where some shift of the targets by a few rows, or their reverse, agrees with the
-    neighbours after all; of values nothing else is an error, and no shift that puts them beside an input that
-    they are (a series is predicted from what came before). (Hastie, Tibshirani & Friedman, Elements of
+    neighbours after all; of values no shift that puts them beside an input that they are (a series is
+    predicted from what came before). Values that no shift explains are a warning where neither a linear
+    function of the inputs nor one of random features of them, nor the training on every other row, says
+    anything about the rows that were left out. (Hastie, Tibshirani & Friedman, Elements of
     Statistical Learning, 13.3: nearest neighbours.)
     """
     targets, agreement = _compared(probe)
@@ -117,7 +124,7 @@ def labels_misaligned(probe: Probe) -> Iterator[Finding]:
     moved = {name: agreement(one, nearest) for name, one in others.items() if not _is_input(one, inputs)}
     best = max(moved, key=moved.get, default="")
     is_moved = bool(moved.get(best, -np.inf) > chance.mean() + 6 * chance.std())
-    if not (is_moved or is_clustered):
+    if not (is_moved or is_clustered or _are_unheard(probe)):
         return
     evidence = {
         "neighbours agree": found,
@@ -130,6 +137,40 @@ def labels_misaligned(probe: Probe) -> Iterator[Finding]:
         "targets have nothing to do with their rows' inputs" + f"; moved by {best} they have" * is_moved,
         "read inputs and targets in one order, and shuffle both with the same permutation",
     )  # fmt: skip
+
+
+def _are_unheard(probe: Probe) -> bool:
+    """Whether what is learned of every other row says nothing about the values of those between."""
+    problem, num_rows = probe.problem, probe.problem.num_rows
+    inputs, targets = probe.inputs, probe.targets.reshape(num_rows, -1)
+    if num_rows < LEAST_LEARNED or inputs.shape[1] > num_rows // 4 or not problem.has_step:
+        return False
+    learned, others = (np.arange(start, min(num_rows, MOST_LEARNED), 2) for start in (0, 1))
+    wanted = targets[others]
+    bound = 2.5 / np.sqrt(wanted.size)
+    rows = _standardised(inputs.astype(float))
+    generator = np.random.default_rng(0)
+    weights, biases = (generator.normal(size=(size, NUM_FEATURES)) for size in (rows.shape[1], 1))
+    bends = _standardised(np.maximum(rows @ weights + biases, 0))
+    for features in (rows, np.hstack([rows, bends])):
+        if correlation(_ridge(features[learned], targets[learned], features[others]), wanted) > bound:
+            return False
+    half = problem.replace(
+        data=jax.tree.map(lambda leaf: leaf[learned], tuple(problem.data)), valid=None, test=None
+    )
+    trainer = Trainer(half, probe.params)
+    params = trainer.run(num_steps=5 * trainer.most_steps).params
+    rest = jax.tree.map(lambda leaf: leaf[others], problem.data.inputs)
+    outputs = np.asarray(jax.tree.leaves(quick(problem.predict)(params, rest))[0], float)
+    is_like = outputs.size == wanted.size
+    return is_like and bool(correlation(outputs.reshape(wanted.shape), wanted) < bound)
+
+
+def _ridge(rows: np.ndarray, targets: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Least squares with a penalty of a tenth of the rows, fitted to some rows, for others."""
+    middle = targets.mean(axis=0)
+    gram = rows.T @ rows + 0.1 * len(rows) * np.eye(rows.shape[1])
+    return middle + others @ np.linalg.solve(gram, rows.T @ (targets - middle))
 
 
 def _compared(probe: Probe) -> tuple[np.ndarray | None, Callable]:

@@ -17,10 +17,11 @@ from jaxnets.diagnose.quick import quick
 def wrong_gradient(probe: Probe) -> Iterator[Finding]:
     """A gradient by hand is not that of the loss: compared leaf by leaf in float64, kinks left out.
 
-    The threshold is a relative 1e-6: derivations that are right agree to 1e-12. Where the whole leaf is
-    explained by a factor, a sign, a transpose, another leaf, a missing penalty or an activation whose
-    derivative is missing or there twice, the finding says so. (Nielsen, Neural Networks and Deep Learning,
-    chapter 2; the equations of backpropagation.)
+    The threshold is a relative 1e-6: derivations that are right agree to 1e-12. The finding says what
+    explains the whole leaf: a multiple (2, the numbers of rows and outputs), a sign, a transpose, another
+    leaf, a penalty, a derivative of an activation that is missing, there twice or taken at its value, a
+    factor that is not transposed on the way back, a loop through which nothing goes back. (Nielsen, Neural
+    Networks and Deep Learning, chapter 2; the equations of backpropagation.)
     """
     problem = probe.problem
     if problem.gradient is None:

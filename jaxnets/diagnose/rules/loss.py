@@ -13,20 +13,15 @@ from jaxnets.diagnose.heads import Head
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.quick import quick
-from jaxnets.types import Array, PyTree
 
 AGREES = 0.9
 """Share of rows whose best prediction is the target; a loss that is free to choose reaches 1."""
 FAILS = 0.6
 """Below this the loss wants something else."""
-FAR = 6.0
-"""An initial loss of so many times the uninformed one; raw inputs of some units give half of that."""
-FAR_WITHOUT_LINK = 10.0
-"""Likewise where that is not known."""
-SMALLER = (0.03, 0.01)
-"""Scales of weights whose loss is then that of knowing nothing."""
-FAR_OFF = 100.0
-"""Likewise where values are predicted: outputs ten times as large as the targets."""
+FASTER = 30.0
+"""How much further a loss falls with outputs ten times as large: 10 in proportion, 100 as their square."""
+OFF, AT_BOUND = 0.05, 0.02
+"""Of the targets' deviation; and share of rows at a bound that the loss wants there though they are not."""
 
 
 def loss_not_minimal_at_target(probe: Probe) -> Iterator[Finding]:
@@ -36,7 +31,8 @@ def loss_not_minimal_at_target(probe: Probe) -> Iterator[Finding]:
     then must be the label, or rise with the target (a log rate does). Fires where fewer than 60 % of the
     labels come out, or the concordance with the targets is below 0.6; silent where the search did
     not get below the loss at the targets, and where the loss just has the wrong sign (see ``loss-sign``).
-    So is a loss of two classes and one output that has no slope at the rows of one of them.
+    So is a loss of two classes and one output that has no slope at the rows of one of them; and one that
+    wants outputs at their bound where the targets lie within (rates that are taken for their logarithms).
     Also found so: outputs ``[n, 1]`` and targets ``[n]`` that are broadcast to ``[n, n]``, an error
     without its square, a difference of squares. (Bishop 1.5.5: which prediction a loss asks for.)
     """
@@ -50,6 +46,14 @@ def loss_not_minimal_at_target(probe: Probe) -> Iterator[Finding]:
         )  # fmt: skip
         return
     found, head = _wish(probe), probe.head
+    if found is not None and found >= FAILS and (share := _out_of_reach(probe)):
+        low, high = probe.reach
+        yield Finding(
+            "loss-not-minimal-at-target", "error", {"share of rows": share, "reachable": [low, high]},
+            f"outputs can be the targets, the loss wants {share:.0%} of them beyond [{low:.3g}, {high:.3g}]",
+            "let the loss take the outputs for what they are: for rates, not for their logarithms",
+        )  # fmt: skip
+        return
     if found is None or found >= FAILS or _is_wanted(probe) or _is_reversed(probe) or not _is_believed(head):
         return
     evidence = {"agreement of the best outputs with the targets": found}
@@ -70,14 +74,24 @@ def loss_sign(probe: Probe) -> Iterator[Finding]:
     """The loss falls away from the targets and is largest at them: its sign is to be turned.
 
     The last layer's outputs are chosen so that the loss is largest: then the targets come out (90 % of the
-    labels, or a concordance of 0.9), and not where it is smallest.
+    labels, or a concordance of 0.9), and not where it is smallest. Where outputs and targets are no such
+    pairs, the loss must fall faster and faster without end whichever way the outputs go, and as all params
+    grow: a log-likelihood with its own sign, where a loss has a minimum.
     """
     found, problem = _wish(probe), probe.problem
-    if found is None or found >= FAILS or not _is_reversed(probe):
+    if found is None and _falls_everywhere(probe):
+        measured, message = (
+            {"loss of outputs 10 and 100 times as large": "falls"},
+            "whichever way the outputs go",
+        )
+    elif found is not None and found < FAILS and _is_reversed(probe):
+        measured, message = {"agreement where the loss is smallest": found}, ""
+    else:
         return
     yield Finding(
-        "loss-sign", "error", {"agreement where the loss is smallest": found},
-        "the loss is largest at the targets: to minimise it is to leave them",
+        "loss-sign", "error", measured,
+        f"the loss falls without end {message}: it is largest where it should be smallest" if message
+        else "the loss is largest at the targets: to minimise it is to leave them",
         "turn the sign of the loss",
         _negated(problem),
     )  # fmt: skip
@@ -85,6 +99,48 @@ def loss_sign(probe: Probe) -> Iterator[Finding]:
 
 def _negated(problem: Problem) -> Problem:
     return problem.replace(loss=lambda *given: -problem.loss(*given), gradient=None)
+
+
+def _falls_everywhere(probe: Probe) -> bool:
+    """Whether outputs and params that grow bring the loss down without end, in all directions.
+
+    Faster than in proportion: so may fall what is added up (a critic's difference of means, a return).
+    """
+    head = probe.head
+    if head is None or head.free is None:
+        return False
+    falls = []
+    for one in (*head.draws, *-head.draws):
+        start, near, far = (float(head.loss_of(scale * one)[0]) for scale in (0.0, 10.0, 100.0))
+        falls.append(far < near < start and not start - far < FASTER * (start - near))
+    loss = quick(lambda scale: probe.problem.loss(_scaled(probe.nudged, scale), *probe.some))
+    start, near, far = (float(loss(scale)) for scale in (1.0, 10.0, 100.0))
+    return all(falls) and near < start and (far < near or near == -np.inf)
+
+
+def _scaled(params: PyTree, scale: Array | float) -> PyTree:
+    """All params that are numbers, scaled."""
+    return jax.tree.map(
+        lambda leaf: leaf * scale if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf, params
+    )
+
+
+def _out_of_reach(probe: Probe) -> float:
+    """Share of rows whose target can be reached, where the loss wants a bound of the outputs or beyond.
+
+    0 where the outputs have no bound, or where what the loss wants is near the targets all the same.
+    """
+    head, (low, high) = probe.head, probe.reach
+    values = head.values
+    if values is None or not np.isfinite([low, high]).any() or not np.isfinite(values).all():
+        return 0.0
+    wished, spread = head.wished[0].astype(float), float(values.std())
+    is_within = (values > low + OFF * spread) & (values < high - OFF * spread)
+    is_bound = (wished < low + OFF * spread) | (wished > high - OFF * spread)
+    if not np.isfinite(wished).all() or np.square(wished - values).mean() < 0.5 * spread**2:
+        return 0.0
+    share = float((is_within & is_bound & _looked_at(head)).mean())
+    return share if share > AT_BOUND else 0.0
 
 
 def _wish(probe: Probe) -> float | None:
@@ -167,57 +223,6 @@ def _is_believed(head: Head) -> bool:
     points = (ideal.reshape(shape), head.draws[0])
     at_targets, before = (float(head.loss_of(jnp.asarray(one, jnp.float32))[0]) for one in points)
     return not at_targets < head.wished[1] - 1e-3 * abs(before - head.wished[1])
-
-
-def initial_loss_off(probe: Probe) -> Iterator[Finding]:
-    """The loss before the first step is far above that of the uninformed prediction, ln k for k classes.
-
-    Measured against the loss at outputs of the last layer that are all zero: a cross-entropy of six times
-    that means confident nonsense, which training has to undo first; of values a hundred times, since
-    targets that are far from zero are no mistake of the initialisation. Where the loss does not compare
-    outputs with targets one by one (pairs of vectors over a temperature), it is ten times that of weights
-    of a hundredth of their size, if those of 0.03 give the same within a tenth. (Goodfellow, Bengio &
-    Courville 8.4; He et al. 2015.)
-    """
-    head = probe.head
-    if head is None or head.link is None:
-        yield from _far_from_small(probe)
-        return
-    if head.link.place != head.free[1]:
-        return
-    start = head.loss.run(probe.params, *head.batch)[head.free[1]]
-    here, zero = (float(head.loss_of(jnp.asarray(one))[0]) for one in (start, jnp.zeros_like(start)))
-    bound = FAR_OFF if head.link.name == "values" else FAR
-    if head.link.name not in ("values", "softmax", "sigmoid") or not zero > 0 or not here > bound * zero:
-        return
-    yield _off(probe, here, zero, "loss of outputs that are zero", float(np.sqrt(zero / here)) / 10)
-
-
-def _far_from_small(probe: Probe) -> Iterator[Finding]:
-    """The same by the weights' scale, whatever the loss looks like inside."""
-    loss = quick(lambda scale: probe.problem.loss(_shrunk(probe.params, scale), *probe.batch))
-    here, small, tiny = (float(loss(scale)) for scale in (1.0, *SMALLER))
-    if 0 < FAR_WITHOUT_LINK * tiny < here and abs(small - tiny) < 0.1 * tiny:
-        yield _off(probe, here, tiny, f"loss with weights {SMALLER[1]:g} times as large", SMALLER[0])
-
-
-def _off(probe: Probe, here: float, uninformed: float, words: str, factor: float) -> Finding:
-    return Finding(
-        "initial-loss-off", "warning", {"loss at the start": here, words: uninformed},
-        f"the loss begins at {here:.4g}; knowing nothing costs {uninformed:.4g}",
-        "a smaller initialisation, the last layer's above all (or standardised inputs, vectors of length 1)",
-        _smaller(probe.problem, factor),
-    )  # fmt: skip
-
-
-def _shrunk(params: PyTree, scale: Array | float) -> PyTree:
-    """All weights, which have two axes or more, scaled."""
-    return jax.tree.map(lambda leaf: leaf * scale if jnp.ndim(leaf) > 1 else leaf, params)
-
-
-def _smaller(problem: Problem, factor: float) -> Problem:
-    """The problem with all of its initial params of two axes or more scaled."""
-    return problem.replace(init=lambda key: _shrunk(problem.init(key), factor))
 
 
 def predict_differs_from_loss(probe: Probe) -> Iterator[Finding]:
