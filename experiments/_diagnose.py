@@ -13,8 +13,9 @@ from rich.console import Console
 from experiments import _report
 from experiments._contract import Common, Experiment
 from jaxnets import diagnose
-from jaxnets.check import InputError
+from jaxnets.check import InputError, choice
 from jaxnets.diagnose import Report
+from jaxnets.diagnose.rules import rules
 from jaxnets.sweep import trial
 from jaxnets.sweep.pictures import png
 
@@ -25,6 +26,8 @@ def diagnose_rows(experiment: Experiment, common: Common, rows: dict[str, tuple[
     Raises:
         InputError: no row can be diagnosed.
     """
+    for rule in common.mute:
+        choice("rule", rule, rules())
     out = common.out or pathlib.Path("runs") / experiment.name
     experiment.data(next(iter(rows.values()))[1])
     _report.prepare(out)

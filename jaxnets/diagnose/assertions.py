@@ -11,9 +11,10 @@ import numpy as np
 
 from jaxnets.check import InputError
 from jaxnets.diagnose.derivatives import differences
+from jaxnets.diagnose.flow import follower
 from jaxnets.diagnose.problem import Problem
-from jaxnets.diagnose.trace import Trace
-from jaxnets.types import PyTree
+from jaxnets.diagnose.units import unit_copies
+from jaxnets.types import Array, PyTree
 
 
 def assert_gradient(
@@ -57,17 +58,27 @@ def assert_batch_independent(predict: Callable, params: PyTree, inputs: Any) -> 
     Traceback (most recent call last):
     AssertionError: predict: row 0 is [0.01588 0.01588] among 3 rows, [1. 1.] alone
     """
-    together = np.asarray(predict(params, inputs))
+    together = _by_row(predict, params, inputs)
     scale = np.abs(together).max(initial=0) + 1e-30
-    for row in range(len(together)):
-        alone = np.asarray(predict(params, jax.tree.map(lambda leaf, row=row: leaf[row : row + 1], inputs)))[
-            0
-        ]
-        if not np.abs(alone - together[row]).max(initial=0) <= 1e-4 * scale:
-            with np.printoptions(precision=4):
-                raise AssertionError(
-                    f"predict: row {row} is {together[row]} among {len(together)} rows, {alone} alone"
-                )
+    turned = _by_row(predict, params, jax.tree.map(lambda leaf: leaf[::-1], inputs))[::-1]
+    for row, here in enumerate(together):
+        alone = _by_row(predict, params, jax.tree.map(lambda leaf, row=row: leaf[row : row + 1], inputs))[0]
+        for words, there in (("alone", alone), ("in the reverse order", turned[row])):
+            if here.shape != there.shape or not np.abs(there - here).max(initial=0) <= 1e-4 * scale:
+                with np.printoptions(precision=4):
+                    raise AssertionError(
+                        f"predict: row {row} is {here} among {len(together)} rows, {there} {words}"
+                    )
+
+
+def _by_row(predict: Callable, params: PyTree, inputs: Any) -> np.ndarray:
+    """All that is predicted for each row."""
+    found = [np.asarray(leaf) for leaf in jax.tree.leaves(predict(params, inputs))]
+    num_rows = len(jax.tree.leaves(inputs)[0])
+    if any(not leaf.ndim or len(leaf) != num_rows for leaf in found):
+        shapes = ", ".join(str(leaf.shape) for leaf in found)
+        raise AssertionError(f"predict: gives {shapes} for {num_rows} rows, needed is one for each")
+    return np.concatenate([leaf.reshape(num_rows, -1).astype(float) for leaf in found], axis=1)
 
 
 def assert_descends(
@@ -94,15 +105,22 @@ def assert_descends(
 
 
 def assert_not_symmetric(predict: Callable, params: PyTree, inputs: Any) -> None:
-    """No two units of a layer have the same weights: they would stay the same for ever.
+    """No two units of a hidden layer are the same on all rows and get the same gradient: they would stay so.
+
+    Units with the same weights but different biases, or ways out, part in training.
 
     >>> twins = [jnp.ones((2, 3)), jnp.ones((3, 1))]
     >>> assert_not_symmetric(lambda w, x: jnp.tanh(x @ w[0]) @ w[1], twins, jnp.ones((4, 2)))
     Traceback (most recent call last):
-    AssertionError: layer 0: 3 units, 1 different
+    AssertionError: layer 1: 1 of 3 units differ
     """
-    for number, layer in enumerate(Trace(predict, params, inputs).layers[:-1]):
-        units = np.asarray(layer.weight).reshape(-1, layer.weight.shape[-1])
-        different = len(np.unique(units, axis=1).T)
-        if different < units.shape[1]:
-            raise AssertionError(f"layer {number}: {units.shape[1]} units, {different} different")
+
+    def loss(params: PyTree, inputs: Any) -> Array:
+        outputs = jax.tree.leaves(predict(params, inputs))
+        keys = jax.random.split(jax.random.key(0), len(outputs))
+        pairs = zip(keys, outputs, strict=True)
+        return sum(jnp.vdot(jax.random.normal(key, jnp.shape(one)), one) for key, one in pairs)
+
+    copies, _ = unit_copies(follower(loss, params, inputs)(params), most=1 - 1e-9)
+    if copies:
+        raise AssertionError("; ".join(f"{layer}: {words}" for layer, words in copies.items()))

@@ -90,6 +90,15 @@ def _are_real(params: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: jnp.issubdtype(jnp.result_type(leaf), jnp.inexact), params)
 
 
+def adam_for(params: PyTree) -> optax.GradientTransformation:
+    """Adam at a rate of 1; its small number is one that the params' bits can hold.
+
+    >>> state = adam_for(jnp.ones(2, jnp.float16)).init(jnp.ones(2, jnp.float16))
+    """
+    is_half = any(jnp.result_type(leaf) == jnp.float16 for leaf in jax.tree.leaves(params))
+    return optax.adam(1.0, eps=1e-4 if is_half else 1e-8)
+
+
 class Fitter:
     """Adam on a few rows of a problem, from the same params; compiled once."""
 
@@ -98,7 +107,7 @@ class Fitter:
         alone = problem.replace(
             data=tuple(some_rows(problem.data, NUM_ROWS)), update=None, gradient=None, learning_rate=None,
             batch_size=None, num_steps=None, valid=None, test=None,
-            optimizer=optax.masked(optax.adam(1.0), _are_real),
+            optimizer=optax.masked(adam_for(params), _are_real),
         )  # fmt: skip
         self._trainer = Trainer(alone, params)
 

@@ -20,10 +20,15 @@ BACK = 0.25
 """The way back up over the whole gain, in the last half, from which on a loss oscillates."""
 WORSE = 0.1
 """A validation loss that ends so much above its least value, of what it gained, overfits."""
-VERDICTS = ("", "diverged", "plateau", "oscillating", "overfitting", "stopped-too-early")
+VERDICTS = ("", "diverged", "rising", "plateau", "oscillating", "overfitting", "stopped-too-early")
 """Of a lane; empty where nothing is wrong."""
 SAID = {
     "diverged": ("error", "did not stay finite", "a smaller rate, or clipped gradients"),
+    "rising": (
+        "error",
+        "ended with a larger loss than they began with",
+        "a smaller rate; mind the loss's sign",
+    ),
     "plateau": ("warning", "hardly moved their loss", "a larger rate, or another initialisation"),
     "oscillating": ("warning", "went up and down without coming to rest", "a smaller rate in the end"),
     "overfitting": ("warning", "ended above their best validation loss", "stop earlier, or penalise weights"),
@@ -78,12 +83,12 @@ def diagnose_lanes(result: Any) -> Lanes:
 
 def _verdict(loss: np.ndarray, valid: np.ndarray | None) -> str:
     """Of one history, by its shape alone: no size of a loss means the same for every task."""
-    loss = loss[~np.isnan(loss)]
+    loss = loss[np.isfinite(loss)]
     if len(loss) < FEWEST:
         return ""
     gain, quarter = loss[0] - loss.min(), -(-len(loss) // 4)
     if gain <= STILL * abs(loss[0]):
-        return "plateau"
+        return "rising" if loss[-1] - loss[0] > STILL * abs(loss[0]) else "plateau"
     late = np.diff(loss[len(loss) // 2 :])
     if late[late > 0].sum() > BACK * gain and (late > 0).mean() > 0.3:
         return "oscillating"
@@ -103,7 +108,7 @@ def _regions(result: Any, verdicts: np.ndarray) -> Iterator[Finding]:
         return
     for name in result.names:
         values = result.columns[name]
-        if values.dtype == object or len(np.unique(values)) < 2:
+        if values.dtype.kind not in "fiu" or len(np.unique(values)) < 2:
             continue
         good, bad = values[~wrong], values[wrong]
         steps = int(result.columns["step"][wrong].max()) + 2  # the one after those kept broke it

@@ -47,6 +47,8 @@ def pattern(leaf: Leaf, leaves: Sequence[Leaf], sizes: dict[str, float], mistake
     """
     if not np.abs(leaf.found).max(initial=0):
         return "zero"
+    if not (np.isfinite(leaf.found).all() and np.isfinite(leaf.right).all()):
+        return "not finite" if not np.isfinite(leaf.found).all() else ""
     for words, candidate in _others(leaf, leaves):
         said = _as_multiple(words, candidate, leaf.found, sizes)
         if said:

@@ -89,6 +89,8 @@ class Problem:
             raise InputError(
                 f"learning_rate = {check.shown(self.learning_rate)}, allowed is a number, or a schedule"
             )
+        if _is_known(self.learning_rate) and not np.isfinite(self.learning_rate):
+            raise InputError(f"learning_rate = {self.learning_rate}, allowed is a finite number")
         for name in ("batch_size", "num_steps"):
             if getattr(self, name) is not None:
                 check.count(name, getattr(self, name), 1)
@@ -219,6 +221,10 @@ def is_number(value: Any) -> bool:
         return False
     kind = getattr(value, "dtype", None) or np.asarray(value).dtype
     return any(jnp.issubdtype(kind, one) for one in (jnp.floating, jnp.integer))
+
+
+def _is_known(value: Any) -> bool:
+    return value is not None and not isinstance(value, jax.core.Tracer)
 
 
 def narrowed(leaf: Any) -> Any:

@@ -15,8 +15,8 @@ from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.probe import Probe
 
 CAUSES = (
-    "data", "splits", "targets", "batches", "gradient", "loss", "first_loss", "head", "architecture",
-    "initialisation",
+    "data", "splits", "targets", "batches", "gradient", "loss", "inputs", "first_loss", "head",
+    "architecture", "initialisation",
 )  # fmt: skip
 """Families in the order in which one causes the other; those that are not named follow, and last of all"""
 SYMPTOMS = ("standstill", "run")

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from jaxnets.diagnose.biases import with_biases
 from jaxnets.diagnose.finding import Finding
+from jaxnets.diagnose.fit import adam_for
 from jaxnets.diagnose.flow import Flow
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.problem import Problem
@@ -163,6 +163,6 @@ def _is_fixed(probe: Probe) -> bool:
 
 def _by_adam(problem: Problem, params: PyTree) -> Run:
     """The best short training over the whole data."""
-    plain = problem.replace(update=None, gradient=None, learning_rate=None, optimizer=optax.adam(1.0))
+    plain = problem.replace(update=None, gradient=None, learning_rate=None, optimizer=adam_for(params))
     trainer = Trainer(plain.replace(num_steps=None, valid=None, test=None), params)
     return min((trainer.run(scale=rate, num_steps=trainer.most_steps) for rate in RATES), key=lambda r: r.end)

@@ -11,11 +11,11 @@ import numpy as np
 
 from jaxnets.diagnose.copies import kept_together, lasting_copies
 from jaxnets.diagnose.finding import Finding
-from jaxnets.diagnose.flow import Flow
 from jaxnets.diagnose.layer import Layer
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.start import moved, redrawn
+from jaxnets.diagnose.units import SAME, num_different, unit_copies
 from jaxnets.types import Array
 
 FLAT = 0.01
@@ -24,8 +24,6 @@ MOSTLY = 0.8
 """Share of a layer that must be saturated."""
 NEARLY_ALL = 0.9
 """Share of a layer that must be dead."""
-SAME = 1e-5
-"""Relative; units that differ by less are the same to 32 bits."""
 FADED = 1e-3
 """Relative; a layer before which units differ by less over rows fades by depth."""
 FEWEST_ROWS = 8
@@ -97,11 +95,11 @@ def symmetric_init(probe: Probe) -> Iterator[Finding]:
     where a training that begins with them apart gets further. (Goodfellow, Bengio & Courville, Deep Learning,
     section 8.4: initial parameters must break the symmetry.)
     """
-    found, numbers = _copies(probe.flow)
+    found, numbers = unit_copies(probe.flow)
     if not found:
         yield from _never_part(probe)
         return
-    if probe.problem.has_step and not _copies(probe.flow_at(probe.stepped))[0]:
+    if probe.problem.has_step and not unit_copies(probe.flow_at(probe.stepped))[0]:
         return
     yield Finding(
         "symmetric-init", "error", found,
@@ -109,22 +107,6 @@ def symmetric_init(probe: Probe) -> Iterator[Finding]:
         "draw the weights at random",
         redrawn(probe.problem, probe.flow, numbers),
     )  # fmt: skip
-
-
-def _copies(flow: Flow) -> tuple[dict[str, str], list[int]]:
-    """Layers of whose units half are copies, in words and by their numbers."""
-    found, numbers = {}, []
-    for number in flow.feeding:
-        units, deltas = flow.layers[number].units, _like_units(flow.layers[number], flow.deltas[number])
-        different = _different(_both(units, deltas))
-        if units.shape[1] > 1 and different <= units.shape[1] / 2:
-            found[f"layer {number + 1}"] = f"{different} of {units.shape[1]} units differ"
-            numbers.append(number)
-    loops = [layer for layer in flow.inside if layer.sources and layer.units.shape[1] > 1]
-    if loops and all(_different(seen) == 1 for layer in loops for seen in (layer.units, layer.activations)):
-        found["layers in a loop"] = "all units are alike"
-        numbers += [len(flow.layers) + number for number in range(len(flow.inside))]
-    return found, numbers
 
 
 def _never_part(probe: Probe) -> Iterator[Finding]:
@@ -159,7 +141,7 @@ def identical_units(probe: Probe) -> Iterator[Finding]:
     fades with depth is ``vanishing-gradient``. Such a layer passes nothing on, or one number: a normalisation
     over the wrong axis does that, or one of a single number.
     """
-    if _different(jnp.asarray(probe.inputs[:: max(1, len(probe.inputs) // 256)].T, jnp.float32)) < 2:
+    if num_different(jnp.asarray(probe.inputs[:: max(1, len(probe.inputs) // 256)].T, jnp.float32)) < 2:
         return
     flow = probe.flow
     if any(_is_symmetric(flow.layers[number]) for number in flow.feeding):
@@ -177,7 +159,7 @@ def identical_units(probe: Probe) -> Iterator[Finding]:
             evidence = {"before": name, "largest spread over rows": float(columns.std(axis=0).max())}
             yield Finding(
                 "identical-units", "error",
-                evidence | {"different": _different(columns, with_sign=False), "units": columns.shape[1]},
+                evidence | {"different": num_different(columns, with_sign=False), "units": columns.shape[1]},
                 said, "look at the axis over which this layer sums, averages or normalises",
             )  # fmt: skip
             return
@@ -199,7 +181,7 @@ def _alike(columns: np.ndarray) -> str:
     """What is the same, in words; empty where units differ."""
     if _spread(columns) <= SAME:
         return "what goes into a layer is the same for every row"
-    different = _different(columns, with_sign=False)
+    different = num_different(columns, with_sign=False)
     if columns.shape[1] < 4 or different > columns.shape[1] / 2:
         return ""
     return f"{columns.shape[1]} units before a layer, but {different} that differ in more than the sign"
@@ -225,26 +207,4 @@ def _dead(layer: Layer) -> float:
 
 
 def _is_symmetric(layer: Layer) -> bool:
-    return layer.units.shape[1] > 1 and _different(layer.units) <= layer.units.shape[1] / 2
-
-
-def _like_units(layer: Layer, delta: Array) -> Array:
-    return layer._replace(outputs=delta).units
-
-
-def _both(units: Array, deltas: Array) -> np.ndarray:
-    """One above the other, each of size 1."""
-    return np.concatenate([leaf / max(float(np.abs(leaf).max(initial=0)), 1e-30) for leaf in (units, deltas)])
-
-
-def _different(columns: Array, *, with_sign: bool = True) -> int:
-    """How many columns differ, by their products with one random vector; all where some are not finite."""
-    columns = np.asarray(columns, np.float64)
-    if not columns.shape[1]:
-        return 0
-    if not np.isfinite(columns).all():
-        return columns.shape[1]
-    products = np.random.default_rng(0).normal(size=len(columns)) @ columns
-    found = np.sort(products if with_sign else np.abs(products))
-    scale = np.sqrt(np.square(columns).sum(axis=0)).max(initial=0)
-    return 1 + int((np.diff(found) > SAME * scale).sum())
+    return layer.units.shape[1] > 1 and num_different(layer.units) <= layer.units.shape[1] / 2

@@ -23,6 +23,7 @@ FLAT = 0.05
 """A slope below this share of the steepest is saturated."""
 SATURATED = 0.75
 """Share of the first layer's units that must be."""
+SATURATING = "first layer saturated"
 NARROW = 0.02
 """The widest column's spread over the largest column's size: rows are nearly the same."""
 MEMORISED = 0.1
@@ -37,7 +38,7 @@ def inputs_unscaled(probe: Probe) -> Iterator[Finding]:
     Looked at is what goes into the first layer, so that scaling inside of the network counts. Fires where
 
     - three quarters of its units' slopes are below 5 % of the steepest, and at most half as many with
-      standardised inputs: saturated by the inputs' size, not by the weights';
+      standardised inputs: saturated by the inputs' size, not by the weights' (an error);
     - or a column's root mean square is above 30, or scales are apart by more than 30 where steps follow the
       gradient: the loss's curvature goes with their squares, so one rate cannot fit all;
     - or Adam, from the same params, brings the loss of a few rows to less than 0.4 of what it gets to as
@@ -57,9 +58,10 @@ def inputs_unscaled(probe: Probe) -> Iterator[Finding]:
     if not varying.any() or (sizes.max() < 3 and not is_narrow) or _is_normalised(probe):
         return
     evidence: dict[str, Any] = {}
-    share, standardised = _saturated(probe, probe.problem), _saturated(probe, _scaled(probe.problem))
-    if share is not None and share > SATURATED and standardised is not None and standardised < share / 2:
-        evidence |= {"first layer saturated": share, "if standardised": standardised}
+    slopes, others = (_slopes(probe, one) for one in (probe.problem, _scaled(probe.problem)))
+    share, standardised = _saturated(slopes), _saturated(others)
+    if _is_smooth(others) and share > SATURATED and standardised < share / 2:
+        evidence |= {SATURATING: share, "if standardised": standardised}
     apart = float(sizes.max() / np.median(scales[varying]))
     if sizes.max() > LARGE:
         evidence |= {"largest root mean square of a column": float(sizes.max())}
@@ -69,7 +71,7 @@ def inputs_unscaled(probe: Probe) -> Iterator[Finding]:
         evidence = _memorised_better(probe)
     if evidence:
         yield Finding(
-            "inputs-unscaled", "warning",
+            "inputs-unscaled", "error" if SATURATING in evidence else "warning",
             evidence | {"means": [float(means.min()), float(means.max())]},
             "inputs are far from mean 0 and scale 1, and the first layer suffers: " + ", ".join(evidence),
             "subtract each column's mean and divide by its standard deviation (train's, for all splits)",
@@ -107,13 +109,21 @@ def _is_float(leaf: Any) -> bool:
 def _is_normalised(probe: Probe) -> bool:
     """Whether the loss stays the same, to a hundredth, with inputs a twentieth as large, and of size 1.
 
+    A hundredth of the loss, or of what it changes by with other params, if that is less: where targets are
+    large, nothing else matters much.
     Units that are saturated still are with the first, hardly with the second. So it must be with params 30
     times as large, too: near zero they predict the same for all inputs.
     """
     leaves, structure = jax.tree.flatten(probe.some.inputs)
-    if not all(_is_float(leaf) for leaf in leaves):
+    if len(leaves) > 1 and not all(_is_float(leaf) for leaf in leaves):
         return False
     loss = quick(probe.problem.loss)
+    here, there = (float(loss(params, *probe.some)) for params in (probe.nudged, probe.elsewhere[0]))
+    slack = (
+        max(0.01 * min(abs(here), abs(there - here)), 1e-6 * abs(here))
+        if np.isfinite(there)
+        else 0.01 * abs(here)
+    )
     size = max(float(np.abs(leaf).max(initial=0)) for leaf in leaves)
     for larger in (1.0, 30.0):
         params = jax.tree.map(lambda leaf, by=larger: leaf * by if _is_float(leaf) else leaf, probe.nudged)
@@ -127,24 +137,29 @@ def _is_normalised(probe: Probe) -> bool:
             )
             for by in (1.0, 0.05, 1 / max(size, 1.0))
         ]
-        if np.isfinite(found).all() and np.ptp(found) > 0.01 * abs(found[0]):
+        if np.isfinite(found).all() and np.ptp(found) > slack * max(1.0, abs(found[0] / here)):
             return False
     return True
 
 
-def _saturated(probe: Probe, problem: Problem) -> float | None:
-    """Share of the numbers before the second layer whose slope is far below the steepest."""
+def _slopes(probe: Probe, problem: Problem) -> np.ndarray:
+    """Sizes of the slopes of what comes before the second layer; none where that cannot be told."""
     rows = problem.data.inputs
     step = max(1, problem.num_rows // 64)
     inputs = jax.tree.map(lambda leaf: jnp.asarray(leaf[::step][:64]), rows)
     layers = probe.follow(inputs).layers
     slope = layers[1].slope if len(layers) > 1 else None
-    if slope is None or not is_finite(slope):
-        return None
-    sizes = np.abs(np.asarray(slope))
-    if not sizes.max() > 0 or np.unique(sizes).size < 4:  # a kink's slopes are two numbers, nothing saturates
-        return None
-    return float((sizes < FLAT * max(sizes.max(), 0.1)).mean())
+    return np.abs(np.asarray(slope)) if slope is not None and is_finite(slope) else np.zeros(0)
+
+
+def _saturated(slopes: np.ndarray) -> float:
+    """Share of the slopes that are far below the steepest."""
+    return float((slopes < FLAT * max(slopes.max(initial=0), 0.1)).mean()) if slopes.size else 0.0
+
+
+def _is_smooth(slopes: np.ndarray) -> bool:
+    """Whether there is something to saturate: a kink's slopes are two numbers."""
+    return np.unique(slopes).size >= 4
 
 
 def _follows_gradient(probe: Probe) -> bool:
@@ -162,7 +177,7 @@ def _follows_gradient(probe: Probe) -> bool:
 def _scaled(problem: Problem) -> Problem:
     """With all inputs standardised by the training rows' numbers; constant columns are left alone."""
     leaves, structure = jax.tree.flatten(problem.data.inputs)
-    fits = [_fit(leaf) for leaf in leaves]
+    fits = [_fit(leaf, is_only=len(leaves) == 1) for leaf in leaves]
 
     def scaled(batch: Batch | None) -> tuple | None:
         if batch is None:
@@ -174,9 +189,11 @@ def _scaled(problem: Problem) -> Problem:
     return problem.replace(**splits)
 
 
-def _fit(leaf: np.ndarray) -> Any:
-    if leaf.dtype.kind != "f":
+def _fit(leaf: np.ndarray, *, is_only: bool) -> Any:
+    """Whole numbers are columns like others where nothing else goes in; else they may be indices."""
+    kind = leaf.dtype if leaf.dtype.kind == "f" else np.float32
+    if leaf.dtype.kind != "f" and not is_only:
         return lambda other: other
     mean, scale = leaf.mean(axis=0, keepdims=True), leaf.std(axis=0, keepdims=True)
     floor = np.maximum(scale, 0.1 * scale.mean())
-    return lambda other: ((other - mean) / np.where(floor > 0, floor, 1)).astype(leaf.dtype)
+    return lambda other: ((other - mean) / np.where(floor > 0, floor, 1)).astype(kind)

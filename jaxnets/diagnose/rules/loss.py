@@ -13,6 +13,7 @@ from jaxnets.diagnose.heads import Head
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.quick import quick
+from jaxnets.types import Array, PyTree
 
 AGREES = 0.9
 """Share of rows whose best prediction is the target; a loss that is free to choose reaches 1."""
@@ -20,6 +21,8 @@ FAILS = 0.6
 """Below this the loss wants something else."""
 FASTER = 30.0
 """How much further a loss falls with outputs ten times as large: 10 in proportion, 100 as their square."""
+BELOW = 1e-4
+"""Share of a loss's way down by which it must be smaller than at the targets."""
 OFF, AT_BOUND = 0.05, 0.02
 """Of the targets' deviation; and share of rows at a bound that the loss wants there though they are not."""
 
@@ -209,7 +212,10 @@ def _concordance(predictions: np.ndarray, targets: np.ndarray) -> float | None:
 
 
 def _is_believed(head: Head) -> bool:
-    """Whether the search for the smallest loss can be believed: it is below that at the targets."""
+    """Whether the search for the smallest loss can be believed: it is below that at the targets.
+
+    Not where these are as good but for rounding, or the loss is NaN or infinite there.
+    """
     if head.labels is not None:
         classes = np.arange(head.outputs.shape[-1])
         ideal = 4.0 * (classes == head.labels[..., None])
@@ -222,7 +228,7 @@ def _is_believed(head: Head) -> bool:
         return False
     points = (ideal.reshape(shape), head.draws[0])
     at_targets, before = (float(head.loss_of(jnp.asarray(one, jnp.float32))[0]) for one in points)
-    return not at_targets < head.wished[1] - 1e-3 * abs(before - head.wished[1])
+    return at_targets > head.wished[1] + BELOW * abs(before - head.wished[1])
 
 
 def predict_differs_from_loss(probe: Probe) -> Iterator[Finding]:

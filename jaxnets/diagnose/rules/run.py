@@ -23,12 +23,22 @@ AGAINST = -0.3
 def diverged(probe: Probe) -> Iterator[Finding]:
     """The loss or the params become NaN or infinite, or a thousand times what they were, in a short training.
 
+    Or they are from the start.
     A note where shorter steps mend it (``step-too-large`` is the cause). Where params and loss are finite
     but the gradient is not, the finding says so: a root or a logarithm at 0, or its branch not taken.
     """
     problem = probe.problem
+    if not np.isfinite(probe.loss):
+        wrong = "params" if not is_finite(probe.params) else "loss"
+        yield Finding(
+            "diverged", "error", {"step": 0, "loss": probe.loss},
+            f"the {wrong} {'are' if wrong == 'params' else 'is'} NaN or infinite before the first step",
+            "look at init" if wrong == "params"
+            else "keep exponentials small, and roots, logarithms and divisions away from 0",
+        )  # fmt: skip
+        return
     if not problem.has_step:
-        if np.isfinite(probe.loss) and not is_finite(probe.slope):
+        if not is_finite(probe.slope):
             yield _no_gradient({"step": 1, "loss": probe.loss})
         return
     run = probe.run

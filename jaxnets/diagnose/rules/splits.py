@@ -24,8 +24,17 @@ COINCIDENCE = 1e-6
 
 
 def classes_missing_from_train(probe: Probe) -> Iterator[Finding]:
-    """Classes of the validation or test rows that train lacks, or has less than a tenth of the share of."""
+    """Classes of the validation or test rows that train lacks, or has less than a tenth of the share of.
+
+    Or all of train is one class, though a softmax over several is trained.
+    """
     if probe.labels is None:
+        return
+    if (probe.labels == probe.labels[:1]).all() and _is_softmax(probe):
+        yield Finding(
+            "classes-missing-from-train", "error", {"classes of train": 1},
+            f"all rows to train on are of class {probe.labels[0]}", "look at how the targets are read",
+        )  # fmt: skip
         return
     for name in ("valid", "test"):
         split = getattr(probe.problem, name)
@@ -41,6 +50,12 @@ def classes_missing_from_train(probe: Probe) -> Iterator[Finding]:
                 f"train has hardly any row of {len(missing)} classes that {name} has",
                 "split each class alike (stratified)",
             )  # fmt: skip
+
+
+def _is_softmax(probe: Probe) -> bool:
+    """Whether the loss is a softmax's; what is asked about its rows alone has no loss to look at."""
+    head = None if probe.problem.unasked else probe.head
+    return head is not None and head.link is not None and head.link.name == "softmax"
 
 
 def leaking_split(probe: Probe) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.diagnose.finding import Finding
@@ -71,6 +72,8 @@ def cannot_overfit_a_batch(probe: Probe) -> Iterator[Finding]:
     asked. (Goodfellow, Bengio & Courville, Deep Learning, section 11.5: fit a tiny data set; a failure shows
     a defect of the software.)
     """
+    if not np.isfinite(probe.loss):
+        return
     fit, flow = probe.fit, probe.flow
     if fit.run.num_steps < FEWEST_TO_MEMORISE:
         return
@@ -104,6 +107,8 @@ def plateau(probe: Probe) -> Iterator[Finding]:
     """
     problem, fit = probe.problem, probe.fit
     if not problem.has_step or not np.isfinite(probe.run.end) or probe.smaller_scale is not None:
+        return
+    if not _varies(probe.targets) or not norm(jax.tree.map(jnp.subtract, probe.run.params, probe.params)):
         return
     is_learnable = fit.share_right > 0.9 if fit.labels is not None else fit.correlation > 0.95
     runs = [probe.run, probe.run_at(probe.larger_scale)]
