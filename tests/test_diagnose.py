@@ -12,7 +12,14 @@ import pytest
 
 from jaxnets import data, losses, models
 from jaxnets.check import InputError
-from jaxnets.diagnose import Problem, Report, assert_gradient, diagnose
+from jaxnets.diagnose import (
+    Problem,
+    Report,
+    assert_batch_independent,
+    assert_gradient,
+    assert_not_symmetric,
+    diagnose,
+)
 from jaxnets.diagnose.derivatives import differences
 from jaxnets.diagnose.trace import Trace
 
@@ -246,6 +253,34 @@ def test_each_rule_finds_its_fault(rule):
     assert rule not in {one.rule for one in diagnose(broken(rule), KEY, mute=[rule], proves=False).findings}
 
 
+class Momentum:
+    """Steps that remember in Python."""
+
+    def __init__(self):
+        self.speed = 0.0
+
+    def __call__(self, w, x, y):
+        self.speed = jax.tree.map(lambda g: 0.9 * self.speed + g, healthy("regression").grad(w, x, y)[0])
+        return [w[0] - 0.1 * self.speed, w[1]]
+
+
+class Decay:
+    """A rate that falls from call to call."""
+
+    def __init__(self):
+        self.rate = 0.1
+
+    def __call__(self, w, x, y):
+        self.rate *= 0.9
+        return jax.tree.map(lambda w, g: w - self.rate * g, w, healthy("regression").grad(w, x, y))
+
+
+def noisy(w, x, y):
+    """Dropout by NumPy, which jax draws once."""
+    kept = np.random.default_rng().random(x.shape) > 0.5
+    return ((x * kept @ w[0] + w[1] - y) ** 2).mean()
+
+
 @pytest.mark.parametrize(
     ("change", "place", "words"),
     [
@@ -260,6 +295,17 @@ def test_each_rule_finds_its_fault(rule):
             "allowed is what the params are",
         ),
         ({"optimizer": optax.masked(optax.sgd(0.1), [True]), "learning_rate": None}, "a step", "ValueError"),
+        ({"init": lambda key: [jnp.ones((6, 1), complex), jnp.zeros(1)]}, "init", "complex params"),
+        (
+            {"predict": lambda w, x: (x @ w[0]).T},
+            "predict",
+            "shape (1, 4) for 4 rows, needed is one for each",
+        ),
+        ({"loss": lambda w, x, y: jnp.sum(x @ w[0] > y)}, "loss", "type int32: it has no slope"),
+        ({"loss": lambda w, x, y: None}, "loss", "gives nothing"),
+        ({"update": Momentum(), "learning_rate": None}, "update", "something else each time"),
+        ({"update": Decay(), "learning_rate": None}, "update", "something else each time"),
+        ({"loss": noisy}, "loss", "something else each time"),
     ],
 )
 def test_what_cannot_be_traced_is_said(change, place, words):
@@ -267,6 +313,37 @@ def test_what_cannot_be_traced_is_said(change, place, words):
     assert found.rule == "cannot-be-traced"
     assert found.evidence == {"function": place}
     assert words in found.message
+
+
+def test_gradients_of_numpy_are_compared_and_those_that_are_not_finite_are_wrong():
+    squared, w = healthy("regression").loss, [np.ones((6, 1), np.float32), np.zeros(1, np.float32)]
+
+    def by_numpy(w, x, y, factor=2.0):
+        off = np.dot(x, w[0]) + w[1] - y
+        return [factor * np.dot(x.T, off) / len(x), factor * off.mean(axis=0)]
+
+    assert_gradient(by_numpy, squared, w, X, X[:, :1], key=KEY)
+    with pytest.raises(AssertionError, match="divided by 2"):
+        assert_gradient(partial(by_numpy, factor=1.0), squared, w, X, X[:, :1], key=KEY)
+    with pytest.raises(AssertionError, match="not finite"):
+        assert_gradient(partial(by_numpy, factor=np.nan), squared, w, X, X[:, :1], key=KEY)
+
+
+def test_units_are_symmetric_where_biases_and_ways_out_are_equal_too():
+    net = lambda w, x: jnp.tanh(x @ w[0] + w[1]) @ w[2]  # noqa: E731
+    apart, ways = jnp.arange(3.0), jnp.arange(3.0)[:, None]
+    for biases, out in ((apart, jnp.ones((3, 1))), (jnp.zeros(3), ways)):
+        assert_not_symmetric(net, [jnp.ones((6, 3)), biases, out], X)
+    with pytest.raises(AssertionError, match="layer 1: 2 of 3 units differ"):
+        assert_not_symmetric(net, [jnp.ones((6, 3)), jnp.zeros(3), jnp.array([[1.0], [1.0], [2.0]])], X)
+
+
+def test_rows_are_independent_where_the_others_and_their_order_do_not_matter():
+    assert_batch_independent(lambda w, x: (x > 0, {"sum": x.sum(axis=1)}), None, X)
+    with pytest.raises(AssertionError, match="in the reverse order"):
+        assert_batch_independent(lambda w, x: x + jnp.arange(len(x))[:, None] * (len(x) > 1), None, 0 * X)
+    with pytest.raises(AssertionError, match=r"gives \(6, 40\) for 40 rows, needed is one for each"):
+        assert_batch_independent(lambda w, x: x.T, None, X)
 
 
 def test_a_gradient_of_another_shape_is_wrong():
@@ -279,6 +356,20 @@ def test_a_gradient_of_another_shape_is_wrong():
         assert_gradient(
             by_row, healthy("regression").loss, [jnp.zeros((6, 1)), jnp.zeros(1)], X, X[:, :1], key=KEY
         )
+
+
+def test_what_is_broken_from_the_start_is_said():
+    """NaN before the first step; all rows of one class; 16 bits, in which Adam's 1e-8 is 0."""
+    nan = healthy("regression").replace(init=lambda key: [jnp.full((6, 1), jnp.nan), jnp.zeros(1)])
+    assert diagnose(nan, KEY).findings[0].message == "the params are NaN or infinite before the first step"
+    log = healthy("regression").replace(loss=lambda w, x, y: jnp.log(-1 - (x @ w[0] + w[1]).sum() ** 2))
+    (found,) = diagnose(log, KEY).findings
+    assert found.message == "the loss is NaN or infinite before the first step"
+    digits = healthy("digits")
+    one_class = digits.replace(data=(digits.data.inputs, np.zeros_like(digits.data.targets)))
+    assert diagnose(one_class, KEY, proves=False).findings[0].rule == "classes-missing-from-train"
+    half = lambda key: [jnp.zeros((6, 1), jnp.float16), jnp.zeros(1, jnp.float16)]  # noqa: E731
+    assert diagnose(healthy("regression").replace(init=half), KEY).findings == ()
 
 
 @pytest.mark.parametrize(

@@ -184,3 +184,24 @@ def test_inputs_whose_scale_does_not_matter_are_left_alone(name):
     change, others = RIGHT[name]
     inputs, labels = clusters(2)
     assert not asked(inputs_unscaled, problem(change(inputs).astype(np.float32), labels, **others))
+
+
+def test_whole_numbers_are_inputs_like_others():
+    """Bytes are standardised too, and left alone where the network does so itself."""
+    inputs, labels = clusters(3)
+    bytes_of = np.clip(20 * inputs + 128, 0, 255).astype(np.uint8)
+    (found,) = asked(inputs_unscaled, problem(bytes_of, labels, loss_inputs=lambda x: 1.0 * x))
+    np.testing.assert_allclose(found.repaired.data.inputs.mean(axis=0), 0, atol=1e-3)
+    centred = lambda x: (x - jnp.mean(x, axis=1, keepdims=True)) / jnp.std(x, axis=1, keepdims=True)  # noqa: E731
+    assert not asked(inputs_unscaled, problem(bytes_of, labels, loss_inputs=lambda x: centred(1.0 * x)))
+
+
+def test_saturation_by_the_inputs_is_an_error_also_where_targets_are_large():
+    inputs, _ = clusters(4)
+    values = (1e5 * np.sin(inputs[:, :1]) + 3e5).astype(np.float32)
+    squared = of_values(inputs * 1e4, values)
+    net = lambda w, x: jnp.tanh(x @ w[0]) @ w[1]  # noqa: E731
+    saturated = squared.replace(predict=net, loss=lambda w, x, y: ((net(w, x) - y) ** 2).mean())
+    (found,) = asked(inputs_unscaled, saturated)
+    assert found.severity == "error"
+    assert found.evidence["first layer saturated"] > 0.9

@@ -11,6 +11,7 @@ TIME = np.linspace(0, 1, 20)
 SHAPES = {
     "": np.exp(-8 * TIME),
     "plateau": np.full(20, 2.3),
+    "rising": np.exp(3 * TIME),
     "stopped-too-early": 1 - 0.5 * TIME,
     "oscillating": np.exp(-3 * TIME) + 0.2 * np.arange(20) % 2 * (TIME > 0.4),
 }
@@ -31,13 +32,23 @@ def test_a_lane_is_judged_by_the_shape_of_its_loss(verdict, size):
     assert found.verdicts.tolist() == [verdict] * 2
     rules = [finding.rule for finding in found.report.findings]
     assert rules == ([verdict] if verdict else [])
-    assert found.report.exit_code == (verdict in ("plateau", "oscillating"))
+    assert found.report.exit_code == (verdict in ("plateau", "rising", "oscillating"))
 
 
 def test_a_validation_loss_that_rises_again_is_overfitting():
     result = result_of([SHAPES[""]] * 2)
     result.history["valid_loss"] = np.array([SHAPES[""], 1 - TIME + np.maximum(TIME - 0.4, 0) * 2])
     assert diagnose_lanes(result).verdicts.tolist() == ["", "overfitting"]
+
+
+def test_a_loss_that_begins_at_infinity_and_names_that_are_words_are_judged():
+    falling = np.where(np.arange(20) < 1, np.inf, SHAPES[""])
+    kinds = np.array(["adam", "sgd"])
+    assert diagnose_lanes(result_of([falling] * 2, names=("kind",), kind=kinds)).verdicts.tolist() == [""] * 2
+    found = diagnose_lanes(
+        result_of([SHAPES[""], DIVERGED], status=["ok", "diverged"], names=("kind",), kind=kinds)
+    )
+    assert [one.message for one in found.report.findings] == ["1 of 2 cells did not stay finite"]
 
 
 def test_what_was_stopped_or_is_short_is_not_judged():

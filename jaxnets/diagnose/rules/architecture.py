@@ -46,7 +46,9 @@ def linear_network(probe: Probe) -> Iterator[Finding]:
     if flow.inside and not _asks_for_more(probe):
         return
     deep = [number for number, layer in enumerate(flow.layers) if layer.sources]
-    widths = [flow.layers[number].outputs.size // len(inputs[0]) for number in flow.feeding]
+    widths = [
+        flow.layers[number].outputs.size // len(inputs[0]) for number in flow.feeding if number < deep[-1]
+    ]
     widths += [layer.units.shape[1] for layer in flow.inside]
     if not deep or not widths:
         return

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.diagnose.finding import Finding
+from jaxnets.diagnose.fit import correlation
 from jaxnets.diagnose.heads import Head
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.problem import Problem
@@ -21,6 +22,8 @@ FAILS = 0.6
 """Below this the loss wants something else."""
 FASTER = 30.0
 """How much further a loss falls with outputs ten times as large: 10 in proportion, 100 as their square."""
+RECODED = 0.98
+"""Correlation of what the loss wants with targets that it takes in other numbers."""
 BELOW = 1e-4
 """Share of a loss's way down by which it must be smaller than at the targets."""
 OFF, AT_BOUND = 0.05, 0.02
@@ -131,7 +134,8 @@ def _scaled(params: PyTree, scale: Array | float) -> PyTree:
 def _out_of_reach(probe: Probe) -> float:
     """Share of rows whose target can be reached, where the loss wants a bound of the outputs or beyond.
 
-    0 where the outputs have no bound, or where what the loss wants is near the targets all the same.
+    0 where the outputs have no bound, or where what the loss wants is near the targets all the same, or
+    these in other numbers: labels 0 and 1 that are -1 and 1 inside of the loss.
     """
     head, (low, high) = probe.head, probe.reach
     values = head.values
@@ -142,6 +146,8 @@ def _out_of_reach(probe: Probe) -> float:
     is_bound = (wished < low + OFF * spread) | (wished > high - OFF * spread)
     if not np.isfinite(wished).all() or np.square(wished - values).mean() < 0.5 * spread**2:
         return 0.0
+    if abs(correlation(wished.reshape(len(wished), -1), values.reshape(len(values), -1))) > RECODED:
+        return 0.0
     share = float((is_within & is_bound & _looked_at(head)).mean())
     return share if share > AT_BOUND else 0.0
 
@@ -150,6 +156,8 @@ def _wish(probe: Probe) -> float | None:
     """How well the best predictions agree with the targets; None where that cannot be told."""
     head = probe.head
     if head is None or head.free is None or (head.labels is None and head.values is None):
+        return None
+    if not np.isfinite(probe.loss):
         return None
     if head.labels is not None and not np.isin(head.labels, np.arange(head.outputs.shape[-1])).all():
         return None  # counts, or labels-out-of-range
