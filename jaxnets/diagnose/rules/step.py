@@ -72,7 +72,8 @@ def step_too_small(probe: Probe) -> Iterator[Finding]:
     cut into steps, so that a plateau that the planned steps get over is none. (Goodfellow, Bengio &
     Courville, Deep Learning, 8.2.3.) Or steps have come to an end: the loss stands still in the second half,
     though its gradient is a tenth of the first one at least, and longer steps get half as far again, or an
-    optimizer that begins anew some times a third (a rate that decays too fast). Or they never begin: all
+    optimizer that begins anew some times a third, or to less than a third of the loss (a rate that decays too
+    fast). Or they never begin: all
     planned steps are shorter than half of those that the optimizer's schedule comes to in ten times as many
     (a warm-up that is longer than the training), and longer ones get further.
     """
@@ -86,7 +87,7 @@ def step_too_small(probe: Probe) -> Iterator[Finding]:
     expected = max(run.drop * max(1.0, longer), *as_far, 0.0)
     best = probe.run_at(best_scale)
     first = abs(float(run.losses[0]))
-    is_over = _stands_still(probe) and (best.drop > 1.5 * run.drop or _goes_on(probe) > run.drop / 3)
+    is_over = _stands_still(probe) and (best.drop > 1.5 * run.drop or _goes_on(probe))
     if not (best.drop > 0.05 * first and (is_over or expected < LITTLE * best.drop)):
         yield from _warms_up(probe)
         return
@@ -120,12 +121,12 @@ def _warms_up(probe: Probe) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _goes_on(probe: Probe) -> float:
-    """By how much the loss falls again where the training begins anew from its end, some times."""
+def _goes_on(probe: Probe) -> bool:
+    """Whether the loss falls far again where the training begins anew from its end, some times."""
     run = probe.run
     for _ in range(AGAIN):
         run = probe.trainer.run(params=run.params)
-    return probe.run.end - run.end
+    return probe.run.end - run.end > probe.run.drop / 3 or 0 <= run.end < probe.run.end / 3
 
 
 def rule_divides_by_zero(probe: Probe) -> Iterator[Finding]:
