@@ -61,6 +61,17 @@ def zero_head(key):
     return [params[0], jax.tree.map(jnp.zeros_like, params[1])]
 
 
+def zero_layers(key):
+    """The second of three, and the last."""
+    first, second, last = start(key, (6, 16, 16, 2), None, 0.0)
+    return [first, jax.tree.map(jnp.zeros_like, second), jax.tree.map(jnp.zeros_like, last)]
+
+
+def residual(params, x):
+    hidden = jnp.tanh(x @ params[0]["w"] + params[0]["b"])
+    return (hidden + jnp.tanh(hidden @ params[1]["w"] + params[1]["b"])) @ params[2]["w"] + params[2]["b"]
+
+
 def column_sums(params, x):
     """Batch norm of the sums of the columns, not of the activations."""
     sums = (x @ params[0]["w"]).sum(axis=0)
@@ -226,6 +237,12 @@ HEALTHY = {
     "relu": network(learning_rate=0.1),
     "zero head": network((6, 16, 2), jnp.tanh, init=zero_head, learning_rate=0.1),
     "three sigmoids": network((6, 16, 16, 16, 2), jax.nn.sigmoid, learning_rate=0.1),
+    "two layers of zeros, warmed up": network(
+        (6, 16, 16, 2),
+        predict=residual,
+        init=zero_layers,
+        optimizer=optax.adam(optax.linear_schedule(0.0, 0.01, 10)),
+    ),
     "linear, of zeros": network((6, 2), scale=0.0, learning_rate=0.1),
     "autoencoder": network((6, 2, 6), lambda z: z, data=(X, X), learning_rate=0.1),
     "no bias needed": network((6, 2), predict=lambda w, x: x @ w[0]["w"], learning_rate=0.1),

@@ -51,6 +51,18 @@ def test_a_loss_that_begins_at_infinity_and_names_that_are_words_are_judged():
     assert [one.message for one in found.report.findings] == ["1 of 2 cells did not stay finite"]
 
 
+def test_a_region_may_be_one_of_two_names_together():
+    """Rates over the rows of a batch; neither alone tells which cells diverge."""
+    rate, batch = (one.ravel() for one in np.meshgrid([0.1, 0.2, 0.4], [1, 2, 4]))
+    wrong = rate / batch > 0.15
+    result = result_of(
+        [DIVERGED if one else SHAPES[""] for one in wrong], names=("rate", "batch"), rate=rate, batch=batch,
+        status=["diverged" if one else "ok" for one in wrong],
+    )  # fmt: skip
+    region = diagnose_lanes(result).report.findings[0]
+    assert region.message.startswith("every rate / batch >= 0.2 diverges before step 21: the largest stable")
+
+
 def test_what_was_stopped_or_is_short_is_not_judged():
     found = diagnose_lanes(result_of([SHAPES["plateau"]], status=["stopped"]))
     assert found.verdicts.tolist() == [""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,28 +103,46 @@ def _verdict(loss: np.ndarray, valid: np.ndarray | None) -> str:
 
 
 def _regions(result: Any, verdicts: np.ndarray) -> Iterator[Finding]:
-    """Of each name that is a number, a value beyond which all cells diverge, and none on this side of it."""
+    """Of each name that is a number, a value beyond which all cells diverge, and none on this side of it.
+
+    Where no name alone tells them apart, a product or a ratio of two may: a rate over the rows of a batch.
+    """
     wrong = verdicts == "diverged"
     if not wrong.any() or wrong.all():
         return
-    for name in result.names:
-        values = result.columns[name]
-        if values.dtype.kind not in "fiu" or len(np.unique(values)) < 2:
-            continue
-        good, bad = values[~wrong], values[wrong]
-        steps = int(result.columns["step"][wrong].max()) + 2  # the one after those kept broke it
-        if good.max() < bad.min():
-            edge, stable, sign, word = bad.min(), good.max(), ">=", "largest"
-        elif good.min() > bad.max():
-            edge, stable, sign, word = bad.max(), good.min(), "<=", "smallest"
-        else:
-            continue
-        yield Finding(
-            "diverged", "error", {name: edge, "stable": stable, "cells": int(wrong.sum()), "steps": steps},
-            f"every {name} {sign} {edge:.4g} diverges before step {steps}: "
-            f"the {word} stable one tried is {stable:.4g}",
-            f"{name} {'at most' if sign == '>=' else 'at least'} {stable:.4g}",
-        )  # fmt: skip
+    steps = int(result.columns["step"][wrong].max()) + 2  # the one after those kept broke it
+    numbers = {name: values for name in result.names if _are_numbers(values := result.columns[name])}
+    found = [*filter(None, (_edge(name, values, wrong, steps) for name, values in numbers.items()))]
+    yield from found or filter(None, (_edge(name, values, wrong, steps) for name, values in _pairs(numbers)))
+
+
+def _are_numbers(values: np.ndarray) -> bool:
+    return values.dtype.kind in "fiu" and len(np.unique(values)) > 1
+
+
+def _pairs(numbers: dict[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+    """Products and ratios of two names whose values are positive."""
+    for (one, first), (other, second) in combinations(numbers.items(), 2):
+        if first.min() > 0 and second.min() > 0:
+            yield f"{one} x {other}", first.astype(float) * second
+            yield f"{one} / {other}", first.astype(float) / second
+
+
+def _edge(name: str, values: np.ndarray, wrong: np.ndarray, steps: int) -> Finding | None:
+    """The value beyond which all cells diverge; None where there is none."""
+    good, bad = values[~wrong], values[wrong]
+    if good.max() < bad.min():
+        edge, stable, sign, word = bad.min(), good.max(), ">=", "largest"
+    elif good.min() > bad.max():
+        edge, stable, sign, word = bad.max(), good.min(), "<=", "smallest"
+    else:
+        return None
+    return Finding(
+        "diverged", "error", {name: edge, "stable": stable, "cells": int(wrong.sum()), "steps": steps},
+        f"every {name} {sign} {edge:.4g} diverges before step {steps}: "
+        f"the {word} stable one tried is {stable:.4g}",
+        f"{name} {'at most' if sign == '>=' else 'at least'} {stable:.4g}",
+    )  # fmt: skip
 
 
 def _counts(verdicts: np.ndarray) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ MANY_ROWS = 256
 """That running statistics are taken of."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class LearnerProblem(Problem):
     """A problem whose steps are a learner's: what is not trained goes from step to step as its memory.
 
@@ -69,7 +69,7 @@ class LearnerProblem(Problem):
         return towards(params, new, self.scale * scale), (number + 1, rest)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class RowsProblem(Problem):
     """A problem of which only the rows can be looked at.
 

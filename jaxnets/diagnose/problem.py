@@ -19,7 +19,7 @@ from jaxnets.diagnose.lengths import towards
 from jaxnets.types import Array, Batch, PyTree
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Problem:
     """A training, as pure functions.
 
@@ -100,6 +100,9 @@ class Problem:
         object.__setattr__(self, "data", rows.pop("train"))
         for name, batch in rows.items():
             object.__setattr__(self, name, batch)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.num_rows} rows)"
 
     @property
     def num_rows(self) -> int:

@@ -15,6 +15,7 @@ from jaxnets.diagnose.layer import Layer
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.start import moved, redrawn
+from jaxnets.diagnose.training import CHECKS
 from jaxnets.diagnose.units import SAME, num_different, unit_copies
 from jaxnets.types import Array
 
@@ -89,18 +90,21 @@ def symmetric_init(probe: Probe) -> Iterator[Finding]:
     """Units of a hidden layer are the same on every row and get the same gradient: they stay one unit.
 
     Compared are, on each row, what comes out of a unit and the gradient by it; at least half of the units
-    must be copies, and still be after a step: runs side by side, each at its own rate, part. Zeros in the
-    last layer, or in a model of one layer, are no such case. Or params (of components, of experts) are copies
-    after a short training, too: drawn ones, where another key draws others; or those that are not drawn,
-    where a training that begins with them apart gets further. (Goodfellow, Bengio & Courville, Deep Learning,
-    section 8.4: initial parameters must break the symmetry.)
+    must be copies, and still be after twenty steps: runs side by side, each at its own rate, part, and so do
+    layers of zeros, one after the other. Zeros in the last layer, or in a model of one layer, are no such
+    case. Or params (of components, of experts) are copies after a short training, too: drawn ones, where
+    another key draws others; or those that are not drawn, where a training that begins with them apart gets
+    further. (Goodfellow, Bengio & Courville, Deep Learning, section 8.4: initial parameters must break the
+    symmetry.)
     """
     found, numbers = unit_copies(probe.flow)
     if not found:
         yield from _never_part(probe)
         return
-    if probe.problem.has_step and not unit_copies(probe.flow_at(probe.stepped))[0]:
-        return
+    if probe.problem.has_step:
+        later = probe.trainer.run(num_steps=CHECKS).params
+        if not unit_copies(probe.flow_at(later))[0]:
+            return
     yield Finding(
         "symmetric-init", "error", found,
         "units of a hidden layer begin the same and get the same gradient: they stay the same",
