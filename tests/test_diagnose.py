@@ -325,6 +325,8 @@ def test_gradients_of_numpy_are_compared_and_those_that_are_not_finite_are_wrong
     assert_gradient(by_numpy, squared, w, X, X[:, :1], key=KEY)
     with pytest.raises(AssertionError, match="divided by 2"):
         assert_gradient(partial(by_numpy, factor=1.0), squared, w, X, X[:, :1], key=KEY)
+    with pytest.raises(InputError, match=r"loss: gives an array of shape \(40, 1\), allowed is one number"):
+        assert_gradient(by_numpy, lambda w, x, y: x @ w[0] + w[1] - y, w, X, X[:, :1], key=KEY)
     with pytest.raises(AssertionError, match="not finite"):
         assert_gradient(partial(by_numpy, factor=np.nan), squared, w, X, X[:, :1], key=KEY)
 

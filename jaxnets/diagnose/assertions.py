@@ -23,10 +23,14 @@ def assert_gradient(
     """A gradient written by hand is that of the loss, leaf by leaf in float64, kinks left out.
 
     Args:
-        gradient: ``(params, inputs, targets) -> pytree like params``.
+        gradient: ``(params, inputs, targets) -> pytree like params``, by jax or by NumPy.
         loss: ``(params, inputs, targets) -> scalar``.
         params: near which both are taken; they are moved a little, so that biases are not zero.
         key: of how they are moved.
+
+    Raises:
+        AssertionError: a leaf differs; the message says how.
+        InputError: the loss is not one number.
 
     >>> x = np.linspace(-1, 1, 8)[:, None]
     >>> loss = lambda w, x, y: ((x @ w - y) ** 2).mean()
@@ -37,6 +41,9 @@ def assert_gradient(
     Traceback (most recent call last):
     AssertionError: gradient: divided by 2 (off by 0.5)
     """
+    shape = jnp.shape(loss(params, inputs, targets))
+    if shape:
+        raise InputError(f"loss: gives an array of shape {shape}, allowed is one number")
     problem = Problem(
         lambda key: params, lambda params, inputs: jnp.zeros(1), loss, (inputs, targets), gradient=gradient
     )
