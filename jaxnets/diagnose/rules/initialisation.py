@@ -27,6 +27,8 @@ NEARLY_ALL = 0.9
 """Share of a layer that must be dead."""
 FADED = 1e-3
 """Relative; a layer before which units differ by less over rows fades by depth."""
+LARGER = 30
+"""Times the params, with which small weights no longer make rows alike."""
 FEWEST_ROWS = 8
 """Fewer positions can make units look alike by chance."""
 
@@ -141,9 +143,9 @@ def identical_units(probe: Probe) -> Iterator[Finding]:
 
     Measured on what a hidden layer receives, over at least 8 positions; units that are 0 throughout are left
     out, unless they are so with other params, too. Not where the rows themselves are alike, nor where units
-    begin the same (``symmetric-init``), nor where rows differed by less than 1e-3 in the layer before: what
-    fades with depth is ``vanishing-gradient``. Such a layer passes nothing on, or one number: a normalisation
-    over the wrong axis does that, or one of a single number.
+    begin the same (``symmetric-init``), nor where rows differed by less than 1e-3 in the layer before, or
+    differ with params thirty times as large: what fades with depth is ``vanishing-gradient``. Such a layer
+    passes nothing on, or one number: a normalisation over the wrong axis does that, or one of a single number.
     """
     if num_different(jnp.asarray(probe.inputs[:: max(1, len(probe.inputs) // 256)].T, jnp.float32)) < 2:
         return
@@ -159,7 +161,7 @@ def identical_units(probe: Probe) -> Iterator[Finding]:
             continue
         spread, before = before, _spread(columns)
         said = _alike(columns)
-        if said and spread > FADED:
+        if said and spread > FADED and not _grows(probe, name, columns):
             evidence = {"before": name, "largest spread over rows": float(columns.std(axis=0).max())}
             yield Finding(
                 "identical-units", "error",
@@ -167,6 +169,12 @@ def identical_units(probe: Probe) -> Iterator[Finding]:
                 said, "look at the axis over which this layer sums, averages or normalises",
             )  # fmt: skip
             return
+
+
+def _grows(probe: Probe, name: str, columns: np.ndarray) -> bool:
+    """Whether rows are nearly the same before a layer only because the params are small."""
+    larger = probe.flow_at(jax.tree.map(lambda leaf: LARGER * leaf, probe.params)).hidden[name]
+    return _spread(columns) <= SAME and _spread(np.asarray(larger.activations, np.float64)) > LARGER * SAME
 
 
 def _is_nothing(probe: Probe, name: str) -> bool:
