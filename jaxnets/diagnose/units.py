@@ -19,8 +19,8 @@ def unit_copies(flow: Flow, most: float = 0.5) -> tuple[dict[str, str], list[int
     """
     found, numbers = {}, []
     for number in flow.feeding:
-        units, deltas = flow.layers[number].units, like_units(flow.layers[number], flow.deltas[number])
-        different = num_different(together(units, deltas))
+        units, deltas = flow.layers[number].units, _like_units(flow.layers[number], flow.deltas[number])
+        different = num_different(_together(units, deltas))
         if units.shape[1] > 1 and different <= most * units.shape[1]:
             found[f"layer {number + 1}"] = f"{different} of {units.shape[1]} units differ"
             numbers.append(number)
@@ -33,12 +33,12 @@ def unit_copies(flow: Flow, most: float = 0.5) -> tuple[dict[str, str], list[int
     return found, numbers
 
 
-def like_units(layer: Layer, delta: Array) -> Array:
+def _like_units(layer: Layer, delta: Array) -> Array:
     """The gradient by what comes out of a layer, a column a unit."""
     return layer._replace(outputs=delta).units
 
 
-def together(units: Array, deltas: Array) -> np.ndarray:
+def _together(units: Array, deltas: Array) -> np.ndarray:
     """One above the other, each of size 1."""
     return np.concatenate([leaf / max(float(np.abs(leaf).max(initial=0)), 1e-30) for leaf in (units, deltas)])
 

@@ -145,7 +145,7 @@ def identical_units(probe: Probe) -> Iterator[Finding]:
     out, unless they are so with other params, too. Not where the rows themselves are alike, nor where units
     begin the same (``symmetric-init``), nor where rows differed by less than 1e-3 in the layer before, or
     differ with params thirty times as large: what fades with depth is ``vanishing-gradient``. Such a layer
-    passes nothing on, or one number: a normalisation over the wrong axis does that, or one of a single number.
+    passes nothing on, or one number: a normalisation over the wrong axis does that, or of a single number.
     """
     if num_different(jnp.asarray(probe.inputs[:: max(1, len(probe.inputs) // 256)].T, jnp.float32)) < 2:
         return
