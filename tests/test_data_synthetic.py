@@ -15,7 +15,14 @@ def compiled(make, **options):
     return jax.tree.map(np.asarray, jax.jit(lambda key: make(key, **options))(KEY))
 
 
-@pytest.mark.parametrize("name", synthetic.SYNTHETIC)
+SLOW = ("negation", "low_rank_ratings", "lines")
+"""Their programs take some seconds to compile."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.release] * (name in SLOW)) for name in synthetic.SYNTHETIC],
+)
 def test_keys_are_mapped_over(name):
     make = synthetic.SYNTHETIC[name].make
     keys = jax.random.split(KEY, 2)

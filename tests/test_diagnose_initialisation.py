@@ -267,7 +267,16 @@ def test_each_fault_is_found(name):
     assert finding.evidence
 
 
-SLOW = {"heads", "smooth threshold", "state by tanh", "is asked for the last"}
+SLOW = {
+    "heads",
+    "smooth threshold",
+    "state by tanh",
+    "is asked for the last",
+    "experts",
+    "half open gate",
+    "remembers",
+    "a filter is asked for",
+}
 """Each compiles for a second or two."""
 
 

@@ -37,7 +37,9 @@ def test_equals_a_loop_in_numpy(dataset, order):
 
 
 @pytest.mark.parametrize("order", sorted(sampling.ORDERS))
-@pytest.mark.parametrize("cuts", [(4, 8), (8, 4), (4, 4, 4), (1, 11)])
+@pytest.mark.parametrize(
+    "cuts", [(4, 8), (1, 11), *(pytest.param(one, marks=pytest.mark.release) for one in ((8, 4), (4, 4, 4)))]
+)
 def test_cut_into_segments_is_the_run_in_one_piece(dataset, cuts, order):
     whole = train_line(KEY, 0.05, dataset, sampling=order)
     part = None
@@ -137,7 +139,9 @@ def test_sampling_may_be_a_function(dataset):
 
 
 @pytest.mark.parametrize("cuts", [(20,), (10, 10), (4, 16)])
-@pytest.mark.parametrize("evaluate_every", [None, 4, 1])
+@pytest.mark.parametrize(
+    "evaluate_every", [4, *(pytest.param(one, marks=pytest.mark.release) for one in (None, 1))]
+)
 def test_lanes_cut_into_segments_are_the_lanes_in_one_piece(dataset, cuts, evaluate_every):
     def lanes(rates, num_steps, state):
         axes = train.Run(0, {}, 0, None)
