@@ -1,6 +1,8 @@
 """Strictness while tests run: shapes checked, rank promotion and warnings errors; one compilation cache."""
 
 import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -20,6 +22,20 @@ folder = user_folder() / "compiled-for-tests"
 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 jax.config.update("jax_compilation_cache_dir", str(folder))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+# Three quarters of the tests' time are XLA's compiling, and these take a third of it; what is computed is the
+# same up to rounding. The release run, and whoever sets XLA_FLAGS (to nothing, say), has XLA's own programs.
+QUICK = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
+
+
+def pytest_configure(config):
+    if config.option.markexpr != "not release" or "XLA_FLAGS" in os.environ:
+        return
+    quick = os.environ | {"XLA_FLAGS": QUICK, "JAX_PLATFORMS": "cpu"}
+    asked = [sys.executable, "-c", "import jax; jax.devices()"]
+    if subprocess.run(asked, env=quick, capture_output=True).returncode == 0:  # XLA dies of a flag it lacks
+        os.environ["XLA_FLAGS"] = QUICK
 
 
 @pytest.fixture(autouse=True)

@@ -109,7 +109,9 @@ def labels_misaligned(probe: Probe) -> Iterator[Finding]:
     if len(rows) < len(targets) and (targets[rows] == targets[:1]).all():
         rows = spaced(len(targets), MOST_COMPARED)
     inputs, targets = _standardised(probe.inputs[rows].astype(float)), targets[rows]
-    if len(rows) < LEAST_COMPARED or not np.isfinite(inputs).all() or (targets == targets[:1]).all():
+    if len(rows) < LEAST_COMPARED or not np.isfinite(inputs).all():
+        return
+    if any((part == part[:1]).all() for part in (inputs, targets)):  # nothing to tell rows by
         return
     nearest, distance = _neighbours(inputs)
     generator = np.random.default_rng(0)
