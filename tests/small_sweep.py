@@ -43,4 +43,5 @@ def environment(**more):
         "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
     }
-    return os.environ | cache | {"PYTHONPATH": folders} | more
+    flags = {"XLA_FLAGS": " ".join(filter(None, [os.environ.get("XLA_FLAGS"), more.pop("XLA_FLAGS", None)]))}
+    return os.environ | cache | flags | {"PYTHONPATH": folders} | more

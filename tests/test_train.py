@@ -181,6 +181,7 @@ def test_segments_of_batch_norm_dropout_and_a_schedule_are_the_whole(dataset, cu
             KEY, deep, dataset, num_steps=num_steps, batch_size=BATCH, state=state
         )._replace(history={}),
         static_argnums=0,
+        compiler_options={"xla_cpu_use_fusion_emitters": True},  # the promise is of XLA's own programs
     )
     part = None
     for length in cuts:
