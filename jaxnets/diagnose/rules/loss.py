@@ -26,6 +26,10 @@ RECODED = 0.98
 """Correlation of what the loss wants with targets that it takes in other numbers."""
 BELOW = 1e-4
 """Share of a loss's way down by which it must be smaller than at the targets."""
+UNRESOLVED = 1e-5
+"""Of the outputs at which the search begins: targets that differ by less it does not tell apart."""
+APART = 0.1
+"""Share of the way to the targets that is left where a loss is as small as at them."""
 OFF, AT_BOUND = 0.05, 0.02
 """Of the targets' deviation; and share of rows at a bound that the loss wants there though they are not."""
 
@@ -159,6 +163,8 @@ def _wish(probe: Probe) -> float | None:
         return None
     if not np.isfinite(probe.loss):
         return None
+    if head.values is not None and np.ptp(head.values) < UNRESOLVED * np.abs(head.draws).max():
+        return None
     if head.labels is not None and not np.isin(head.labels, np.arange(head.outputs.shape[-1])).all():
         return None  # counts, or labels-out-of-range
     found = _agreement(head, head.wished[0], probe.reach)
@@ -222,7 +228,8 @@ def _concordance(predictions: np.ndarray, targets: np.ndarray) -> float | None:
 def _is_believed(head: Head) -> bool:
     """Whether the search for the smallest loss can be believed: it is below that at the targets.
 
-    Not where these are as good but for rounding, or the loss is NaN or infinite there.
+    Or as low, far from them: a mean of errors squared, after the sum, is. Not where these are as good but for
+    rounding, or the loss is NaN or infinite there.
     """
     if head.labels is not None:
         classes = np.arange(head.outputs.shape[-1])
@@ -236,7 +243,17 @@ def _is_believed(head: Head) -> bool:
         return False
     points = (ideal.reshape(shape), head.draws[0])
     at_targets, before = (float(head.loss_of(jnp.asarray(one, jnp.float32))[0]) for one in points)
-    return at_targets > head.wished[1] + BELOW * abs(before - head.wished[1])
+    lowest, fall = head.wished[1], abs(before - head.wished[1])
+    if at_targets > lowest + BELOW * fall:
+        return True
+    return head.labels is None and at_targets > lowest - BELOW * fall and _is_apart(head, points)
+
+
+def _is_apart(head: Head, points: tuple[np.ndarray, np.ndarray]) -> bool:
+    """Whether the outputs that were found are about as far from the targets as those before the search."""
+    targets, before = (np.asarray(one, float) for one in points)
+    found = np.asarray(head.wished[0], float).reshape(targets.shape)
+    return bool(np.square(found - targets).mean() > APART**2 * np.square(before - targets).mean())
 
 
 def predict_differs_from_loss(probe: Probe) -> Iterator[Finding]:
