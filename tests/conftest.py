@@ -39,6 +39,12 @@ def pytest_configure(config):
         os.environ["XLA_FLAGS"] = QUICK
 
 
+@pytest.fixture(scope="session")
+def own_programs():
+    """The compiler's options that make XLA's own programs, for a promise that only these keep."""
+    return {"xla_cpu_use_fusion_emitters": True} if os.environ.get("XLA_FLAGS") == QUICK else {}
+
+
 @pytest.fixture(autouse=True)
 def own_precision():
     """The command line sets the precision of products; it must not reach the next test."""

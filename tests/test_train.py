@@ -173,7 +173,7 @@ class Deep(nn.Module):
 
 
 @pytest.mark.parametrize("cuts", [(5, 7), (1, 1, 10)])
-def test_segments_of_batch_norm_dropout_and_a_schedule_are_the_whole(dataset, cuts):
+def test_segments_of_batch_norm_dropout_and_a_schedule_are_the_whole(dataset, cuts, own_programs):
     rate = schedules.warmup_cosine(0.01, num_warmup=3, num_steps=12)
     deep = learner.gradient(Deep(), squared, optax.adam(rate))
     go = jax.jit(
@@ -181,7 +181,7 @@ def test_segments_of_batch_norm_dropout_and_a_schedule_are_the_whole(dataset, cu
             KEY, deep, dataset, num_steps=num_steps, batch_size=BATCH, state=state
         )._replace(history={}),
         static_argnums=0,
-        compiler_options={"xla_cpu_use_fusion_emitters": True},  # the promise is of XLA's own programs
+        compiler_options=own_programs,
     )
     part = None
     for length in cuts:
