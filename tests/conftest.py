@@ -24,9 +24,9 @@ jax.config.update("jax_compilation_cache_dir", str(folder))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
-# Three quarters of the tests' time are XLA's compiling, and with these it takes a third; what is computed is the
-# same up to rounding. The release run, and whoever sets XLA_FLAGS (to nothing, say), has XLA's own programs;
-# .ci/run proves all promises of bits on them.
+# Three quarters of the tests' time are XLA's compiling, and with these it takes a third; what is computed is
+# the same up to rounding. The release run, and whoever sets XLA_FLAGS (to nothing, say), has XLA's own
+# programs; .ci/run proves all promises of bits on them.
 QUICK = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
 
 

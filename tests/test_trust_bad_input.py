@@ -174,7 +174,7 @@ TABLE = [
 
 
 def refusal_of(attempt, monkeypatch):
-    """The line by which an attempt is refused, and the processor's seconds that it takes at its best of three.
+    """The line by which an attempt is refused, and the processor's seconds that it takes, at best of three.
 
     Of this process alone, and not while memory of earlier tests is collected: a busy machine is no alarm.
     """
