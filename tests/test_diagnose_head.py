@@ -1,5 +1,7 @@
 """Heads and losses: what cannot fit the targets is named; what is odd but right is left alone."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -262,3 +264,21 @@ def test_another_head_brings_the_loss_down(fault):
     repaired = asked(broken)[0].repaired
     ((start, end),) = losses_after([repaired], jax.random.key(0), [100])
     assert end < 0.7 * start
+
+
+def test_an_equations_residual_is_of_the_network_that_predicts():
+    """u' + u = f: the loss's last layer is that of the slope, and it has computed u before."""
+    t = np.linspace(0, 2, 40, dtype=np.float32)[:, None]
+
+    def solution(w, t):
+        return t * (jnp.tanh(t @ w[0] + w[1]) @ w[2] + w[3])
+
+    def residual(w, t, f):
+        u, slope = jax.jvp(partial(solution, w), (t,), (jnp.ones_like(t),))
+        return squared(slope + u, f)
+
+    def init(key):
+        first, second = (jax.random.normal(key, (1, 8)) for key in jax.random.split(key))
+        return [first, jnp.zeros(8), second.T / 10, jnp.zeros(1)]
+
+    assert asked(Problem(init, solution, residual, (t, np.cos(3 * t)))) == []

@@ -56,6 +56,12 @@ def found(rule, problem, seed=0):
     return [*rule(Probe(problem, jax.random.key(seed)))]
 
 
+def apart(params, x):
+    """The distance of a row's two halves in one hidden space, in which the last bias cancels."""
+    one, other = (forward(params, half, jnp.tanh) for half in (x[:, :3], x[:, 3:]))
+    return ((one - other) ** 2).sum(axis=1, keepdims=True) - jnp.ones((1, 2))
+
+
 def zero_head(key):
     params = start(key, (6, 16, 2), None, 0.0)
     return [params[0], jax.tree.map(jnp.zeros_like, params[1])]
@@ -246,6 +252,7 @@ HEALTHY = {
     "linear, of zeros": network((6, 2), scale=0.0, learning_rate=0.1),
     "autoencoder": network((6, 2, 6), lambda z: z, data=(X, X), learning_rate=0.1),
     "no bias needed": network((6, 2), predict=lambda w, x: x @ w[0]["w"], learning_rate=0.1),
+    "a bias that cancels": network((3, 16, 2), predict=apart, learning_rate=0.01),
     "remembers": recurrent(0.9),
     "is asked for the last": recurrent(0.4, (MANY, MANY[:, -1, :1])),
     "half open gate": gate(-1.0),

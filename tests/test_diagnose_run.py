@@ -53,6 +53,14 @@ def squared(params, x, y):
     return ((line(params, x) - y) ** 2).mean()
 
 
+def censored(params, x, y):
+    """The likelihood of times (Weibull), some of which are only known to be longer."""
+    scale, shape = forward(params, x).T
+    late = jnp.exp(shape) * (jnp.log(y[:, 0]) - scale)
+    return (jnp.exp(jnp.minimum(late, 20)) - y[:, 1] * (shape + late - jnp.log(y[:, 0]))).mean()
+
+
+TIMES = np.stack([np.exp(X[:, 0]) * GENERATOR.weibull(2, 60), GENERATOR.random(60) < 0.7], axis=1)
 CLASSES = Problem(start, forward, cross_entropy, (X, LABELS), learning_rate=0.3, batch_size=10)
 REGRESSION = Problem(
     lambda key: [jnp.zeros((5, 1)), jnp.zeros(1)], line, squared, (X, LINE), learning_rate=0.1
@@ -179,6 +187,9 @@ HEALTHY = {
         optimizer=optax.sgd(0.05, momentum=0.9), learning_rate=None, num_steps=300
     ),
     "away from the mean": narrow_bottleneck(0.3),
+    "times of which some are not known": Problem(
+        start, forward, censored, (X, TIMES), optimizer=optax.adam(5e-3), num_steps=200
+    ),
 }  # fmt: skip
 
 

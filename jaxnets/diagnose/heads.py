@@ -216,8 +216,9 @@ class Head:
     def difference(self) -> float | None:
         """How far the last layer's outputs differ between prediction and loss, relative to their size.
 
-        None where the last layers are not the same one, and where they may differ: the loss draws random
-        numbers, or looks at several rows at once.
+        0 where the loss computes them before its own last layer, which may be of slopes by the inputs (an
+        equation's residual). None where the last layers are not the same one, and where they may differ: the
+        loss draws random numbers, or looks at several rows at once.
         """
         if not self.is_one_layer or draws_numbers(self.loss):
             return None
@@ -225,6 +226,8 @@ class Head:
         ours, theirs = np.asarray(self.predicted[places[0]]), np.asarray(self.lost[places[1]])
         if ours.shape != theirs.shape:
             return None
+        if any(is_same(ours, value) for value in self.lost.values() if np.shape(value) == ours.shape):
+            return 0.0
         found = float(np.abs(ours - theirs).max() / max(np.abs(ours).max(), np.abs(theirs).max(), 1e-30))
         return None if found > SAME and self._mixes_rows(places[1]) else found
 

@@ -13,6 +13,9 @@ from jaxnets.diagnose.finding import Finding
 from jaxnets.diagnose.probe import LONGER, Probe, is_finite, norm
 from jaxnets.diagnose.quick import quick
 
+ROUNDING = 1e-5
+"""Of the largest number: a leaf that changes outputs by less cancels in them."""
+
 
 def wrong_gradient(probe: Probe) -> Iterator[Finding]:
     """A gradient by hand is not that of the loss: compared leaf by leaf in float64, kinks left out.
@@ -138,7 +141,7 @@ def _unreached(probe: Probe) -> Iterator[Finding]:
 
 
 def _effects(probe: Probe, number: int) -> tuple[bool, bool]:
-    """Whether the prediction of the sample, and whether the loss, changes with a leaf."""
+    """Whether the prediction of the sample, and the loss, change with a leaf by more than rounding."""
     found = [False, False]
     for params in probe.elsewhere:
         leaves, structure = jax.tree.flatten(params)
@@ -146,8 +149,17 @@ def _effects(probe: Probe, number: int) -> tuple[bool, bool]:
         pair = [probe.seen_at(tree) for tree in (params, jax.tree.unflatten(structure, leaves))]
         for place, (one, other) in enumerate(zip(*pair, strict=True)):
             leaves_of_both = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
-            found[place] |= any(bool((a != b).any()) for a, b in leaves_of_both)
+            found[place] |= any(_differ(np.asarray(a), np.asarray(b)) for a, b in leaves_of_both)
     return found[0], found[1]
+
+
+def _differ(one: np.ndarray, other: np.ndarray) -> bool:
+    """By more than rounding."""
+    if not np.issubdtype(one.dtype, np.inexact):
+        return bool((one != other).any())
+    return not np.allclose(
+        one, other, rtol=0, atol=ROUNDING * float(np.abs(one).max(initial=0)), equal_nan=True
+    )
 
 
 def _stays(probe: Probe, number: int) -> bool:

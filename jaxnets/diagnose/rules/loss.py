@@ -14,20 +14,15 @@ from jaxnets.diagnose.heads import Head
 from jaxnets.diagnose.probe import Probe
 from jaxnets.diagnose.problem import Problem
 from jaxnets.diagnose.quick import quick
+from jaxnets.diagnose.wish import AGREES, FAILS, agreement, looked_at, wish
 from jaxnets.types import Array, PyTree
 
-AGREES = 0.9
-"""Share of rows whose best prediction is the target; a loss that is free to choose reaches 1."""
-FAILS = 0.6
-"""Below this the loss wants something else."""
 FASTER = 30.0
 """How much further a loss falls with outputs ten times as large: 10 in proportion, 100 as their square."""
 RECODED = 0.98
 """Correlation of what the loss wants with targets that it takes in other numbers."""
 BELOW = 1e-4
 """Share of a loss's way down by which it must be smaller than at the targets."""
-UNRESOLVED = 1e-5
-"""Of the outputs at which the search begins: targets that differ by less it does not tell apart."""
 APART = 0.1
 """Share of the way to the targets that is left where a loss is as small as at them."""
 OFF, AT_BOUND = 0.05, 0.02
@@ -55,7 +50,7 @@ def loss_not_minimal_at_target(probe: Probe) -> Iterator[Finding]:
             "give both classes a term: y log p + (1 - y) log(1 - p)",
         )  # fmt: skip
         return
-    found, head = _wish(probe), probe.head
+    found, head = wish(probe), probe.head
     if found is not None and found >= FAILS and (share := _out_of_reach(probe)):
         low, high = probe.reach
         yield Finding(
@@ -88,7 +83,7 @@ def loss_sign(probe: Probe) -> Iterator[Finding]:
     pairs, the loss must fall faster and faster without end whichever way the outputs go, and as all params
     grow: a log-likelihood with its own sign, where a loss has a minimum.
     """
-    found, problem = _wish(probe), probe.problem
+    found, problem = wish(probe), probe.problem
     if found is None and _falls_everywhere(probe):
         measured, message = (
             {"loss of outputs 10 and 100 times as large": "falls"},
@@ -148,35 +143,14 @@ def _out_of_reach(probe: Probe) -> float:
     wished, spread = head.wished[0].astype(float), float(values.std())
     is_within = (values > low + OFF * spread) & (values < high - OFF * spread)
     is_bound = (wished < low + OFF * spread) | (wished > high - OFF * spread)
-    if not np.isfinite(wished).all() or np.square(wished - values).mean() < 0.5 * spread**2:
+    if not np.isfinite(wished).all() or not is_within.any():
+        return 0.0
+    if np.square(wished - values)[is_within].mean() < 0.5 * spread**2:
         return 0.0
     if abs(correlation(wished.reshape(len(wished), -1), values.reshape(len(values), -1))) > RECODED:
         return 0.0
-    share = float((is_within & is_bound & _looked_at(head)).mean())
+    share = float((is_within & is_bound & looked_at(head)).mean())
     return share if share > AT_BOUND else 0.0
-
-
-def _wish(probe: Probe) -> float | None:
-    """How well the best predictions agree with the targets; None where that cannot be told."""
-    head = probe.head
-    if head is None or head.free is None or (head.labels is None and head.values is None):
-        return None
-    if not np.isfinite(probe.loss):
-        return None
-    if head.values is not None and np.ptp(head.values) < UNRESOLVED * np.abs(head.draws).max():
-        return None
-    if head.labels is not None and not np.isin(head.labels, np.arange(head.outputs.shape[-1])).all():
-        return None  # counts, or labels-out-of-range
-    found = _agreement(head, head.wished[0], probe.reach)
-    return None if found is not None and found <= -AGREES and _may_fall(head) else found
-
-
-def _may_fall(head: Head) -> bool:
-    """Whether what is predicted may well fall with the target: a hazard does, yes or no and -y do not."""
-    if head.values is None or np.unique(head.values).size < 3:
-        return False
-    off = np.abs(head.wished[0] + head.values).mean()
-    return bool(off > 0.1 * np.abs(head.values).mean())
 
 
 def _is_wanted(probe: Probe) -> bool:
@@ -184,45 +158,13 @@ def _is_wanted(probe: Probe) -> bool:
     link, outputs = probe.head.link, probe.head.outputs
     if link is None or link.wanted.size != outputs.size:
         return False
-    found = _agreement(probe.head, link.wanted.reshape(outputs.shape), (-np.inf, np.inf))
+    found = agreement(probe.head, link.wanted.reshape(outputs.shape), (-np.inf, np.inf))
     return found is not None and found >= AGREES
 
 
 def _is_reversed(probe: Probe) -> bool:
-    found = _agreement(probe.head, probe.head.shunned[0], probe.reach)
+    found = agreement(probe.head, probe.head.shunned[0], probe.reach)
     return found is not None and found >= AGREES
-
-
-def _agreement(head: Head, predictions: np.ndarray, reach: tuple[float, float]) -> float | None:
-    """Of predictions with the labels, as a share; or with values that can be reached, as a concordance."""
-    looked_at = _looked_at(head)
-    if looked_at is None:
-        return None
-    if head.labels is not None:
-        is_right = (predictions.argmax(axis=-1) == head.labels)[looked_at]
-        return float(is_right.mean()) if is_right.size else None
-    parts = (predictions, np.clip(head.values, *reach), looked_at)
-    columns = [part.reshape(len(part), -1).T for part in parts]
-    found = [_concordance(p[use], t[use]) for p, t, use in zip(*columns, strict=True)]
-    usable = [one for one in found if one is not None]
-    return float(np.mean(usable)) if usable else None
-
-
-def _looked_at(head: Head) -> np.ndarray | None:
-    """Which labels or values the loss depends on at all: padding and masks are left out."""
-    slopes = np.abs(np.nan_to_num(head.slopes, nan=1.0)).max(axis=0)
-    if head.labels is not None:
-        slopes = slopes.max(axis=-1) if slopes.ndim == head.outputs.ndim else None
-        return None if slopes is None or slopes.shape != head.labels.shape else slopes > 0
-    return slopes.reshape(head.values.shape) > 0 if slopes.size == head.values.size else None
-
-
-def _concordance(predictions: np.ndarray, targets: np.ndarray) -> float | None:
-    """Of all pairs with different targets: the share ordered alike less the share ordered the other way."""
-    if len(targets) < 4 or np.ptp(targets) == 0 or not np.isfinite(predictions).all():
-        return None
-    ours, theirs = (np.sign(one[:, None] - one[None, :]) for one in (predictions, targets))
-    return float((ours * theirs).sum() / np.abs(theirs).sum())
 
 
 def _is_believed(head: Head) -> bool:

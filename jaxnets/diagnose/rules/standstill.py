@@ -13,6 +13,7 @@ from jaxnets.diagnose.fit import Fit, correlation, labels_of
 from jaxnets.diagnose.probe import Probe, norm
 from jaxnets.diagnose.quick import quick
 from jaxnets.diagnose.training import Run
+from jaxnets.diagnose.wish import FAILS, wish
 from jaxnets.types import PyTree
 
 SAME = 1e-5
@@ -67,8 +68,9 @@ def cannot_overfit_a_batch(probe: Probe) -> Iterator[Finding]:
     Asked of networks with a hidden layer or a loop: less than 0.7 of the labels have the largest output, or
     less than a fifth of the targets' variance is explained; not where the loss fell to a tenth (then another
     function is minimised than predicts, as with statistics of the batch). A model with fewer params than
-    numbers to memorise must explain a hundredth; of one with more outputs than targets (the numbers of a
-    density) the loss must fall by a tenth; of one so large that a hundred steps take too long, nothing is
+    numbers to memorise must explain a hundredth; where outputs are no values to compare with the targets
+    (there are more of them, or the loss wants others: the numbers of a density) the loss must fall by a
+    tenth; of one so large that a hundred steps take too long, nothing is
     asked. (Goodfellow, Bengio & Courville, Deep Learning, section 11.5: fit a tiny data set; a failure shows
     a defect of the software.)
     """
@@ -87,8 +89,8 @@ def cannot_overfit_a_batch(probe: Probe) -> Iterator[Finding]:
         least = LITTLE_EXPLAINED if num_params >= _targets(fit).size else NOTHING_EXPLAINED
         fails, measured = explained < least, {"variance explained": explained}
     first = float(fit.run.losses[0])
-    if labels is None and fit.outputs.size > _targets(fit).size:  # a density's numbers, not values
-        fails = fails and not fit.run.drop > MEMORISED * abs(first)
+    if fails and labels is None and not _are_values(probe):
+        fails = not fit.run.drop > MEMORISED * abs(first)
     if fails and not 0 <= fit.run.end < MEMORISED * first:
         yield Finding(
             "cannot-overfit-a-batch", "warning",
@@ -96,6 +98,12 @@ def cannot_overfit_a_batch(probe: Probe) -> Iterator[Finding]:
             f"{len(_targets(fit))} rows cannot be memorised by Adam in {fit.run.num_steps} steps",
             "more units, another loss, or a mistake in predict or loss: look at what else is found",
         )  # fmt: skip
+
+
+def _are_values(probe: Probe) -> bool:
+    """Whether outputs are to be the targets, as far as can be told."""
+    fit, found = probe.fit, wish(probe)
+    return fit.outputs.size <= _targets(fit).size and (found is None or abs(found) >= FAILS)
 
 
 def plateau(probe: Probe) -> Iterator[Finding]:
